@@ -1,1 +1,13 @@
-//! chat-bus
+//! The log: durable events in order, and signals that may be lost. One trait, two engines, one contract.
+//!
+//! In reading order:
+
+mod error; // what can fail, and what its caller must decide
+mod log; // trait Log and its promises
+pub mod subject; // the only place subjects are made; the shard of a conversation
+
+pub use error::{BusError, Doubt, Full};
+pub use log::{
+    Appended, Delivery, Durability, Head, Live, LiveStream, Log, Logged, Nonce, Prev, Replay, Settle, ShardState,
+    SignalStream, Status, Topic, WorkStream,
+};

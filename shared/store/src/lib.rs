@@ -1,1 +1,13 @@
-//! chat-store
+//! The store: what the log said, arranged for reading. One trait by subject, two engines, one contract.
+//!
+//! In reading order:
+
+mod error; // what can fail
+mod store; // the traits and their promises
+pub mod window; // which partition holds a position, how wide the next one is (pure)
+
+pub use error::StoreError;
+pub use store::{
+    Account, Conversations, Cursor, DedupeRow, EventPage, EventRow, Marks, Members, Membership, MessagePage, Messages,
+    NewAccount, ProfileChange, Quarantined, Revocation, Revocations, SessionRow, Sessions, Store, Users,
+};

@@ -1,0 +1,1 @@
+//! Which partition holds a position, and how wide the next one is. Pure.
