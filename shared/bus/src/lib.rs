@@ -2,6 +2,8 @@
 //!
 //! In reading order:
 
+#![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod error; // what can fail, and what its caller must decide
 mod log; // trait Log and its promises
 pub mod subject; // the only place subjects are made; the shard of a conversation

@@ -7,6 +7,8 @@ pub mod content; // the check of what a message may hold
 pub mod error; // the one error table
 pub mod event; // what crosses the log, versioned
 pub mod frame; // what crosses a socket
+#![warn(clippy::unwrap_used, clippy::panic)]
+
 pub mod id; // who and what: parse, print, order
 pub mod limits;
 pub mod model; // plain data: users, conversations, members, messages

@@ -2,6 +2,8 @@
 //!
 //! In reading order:
 
+#![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod error; // what can fail
 mod store; // the traits and their promises
 pub mod window; // which partition holds a position, how wide the next one is (pure)
