@@ -104,6 +104,10 @@ id128! {
     SessionId
 }
 id128! {
+    /// One access token: a ULID. A refresh mints a new one.
+    TokenId
+}
+id128! {
     /// A conversation, or a user's feed (then its bits are the user's).
     ConversationId
 }

@@ -29,7 +29,7 @@ pub(super) fn read<'k>(path: &Path, keys: &'k [Key]) -> Result<Vec<(&'k Key, Vec
 
 /// Line and reason, without the line itself: it may hold a secret.
 fn place_of(err: &toml::de::Error, text: &str) -> String {
-    let line = err.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
+    let line = err.span().map(|span| text.get(..span.start).unwrap_or(text).lines().count().max(1));
     line.map_or_else(|| err.message().to_owned(), |line| format!("line {line}: {}", err.message()))
 }
 
