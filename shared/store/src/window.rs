@@ -134,8 +134,8 @@ mod tests {
             let sizing = Sizing { rows, initial_span: rows * 5, max_span: 1 << 30 };
             let positions: Vec<u64> = steps.iter().scan(TODAY, |at, step| { *at += step; Some(*at) }).collect();
             let windows = open(sizing, &positions);
-            prop_assert_eq!(windows[0].first, Seq::ZERO);
-            prop_assert!(windows.windows(2).all(|pair| pair[0].end == pair[1].first), "contiguous: {windows:?}");
+            let begins: Vec<Seq> = std::iter::once(Seq::ZERO).chain(windows.iter().map(|window| window.end)).collect();
+            prop_assert!(windows.iter().zip(&begins).all(|(window, begin)| window.first == *begin), "{windows:?}");
             for position in &positions {
                 let holders = windows.iter().filter(|window| window.contains(seq(*position))).count();
                 prop_assert_eq!(holders, 1);
