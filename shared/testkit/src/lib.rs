@@ -1,1 +1,13 @@
-//! chat-testkit
+//! What tests stand on: real servers, real processes of our binary, a network that fails on demand, and a judge.
+//!
+//! Nothing here skips: what cannot be started fails the test and says how to get it. In reading order:
+
+mod env; // the only reader of CHAT_TOOLS, CHAT_TEST_CQL and CHAT_SEED
+
+mod wire; // one question to a server, over a socket of its own: NATS, CQL, HTTP
+
+mod leash; // a child process that cannot outlive the test
+
+pub mod servers; // NATS, one node or three, and a CQL server: kill, pause, restart
+
+pub mod seed; // chance that can be replayed

@@ -1,0 +1,44 @@
+//! The environment that tests run in, and where the tools lie.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+/// A program that `make tools` brought.
+///
+/// # Errors
+/// If it is not there, with what to do about it.
+pub(crate) fn tool(name: &str) -> anyhow::Result<PathBuf> {
+    let path = tools().join("bin").join(name);
+    if !path.exists() {
+        bail!("{} is missing; `make tools` fetches it", path.display());
+    }
+    Ok(path)
+}
+
+/// The folder of our own recipes for what `make tools` brought.
+pub(crate) fn recipes() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tools"))
+}
+
+/// `CHAT_TOOLS`, or `.tools` in the workspace.
+pub(crate) fn tools() -> PathBuf {
+    let workspace = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    workspace.join(var("CHAT_TOOLS").unwrap_or_else(|| ".tools".to_owned()))
+}
+
+/// `CHAT_TEST_CQL`: the CQL server that all test programs of one run share, if somebody started one.
+pub(crate) fn shared_cql() -> anyhow::Result<Option<SocketAddr>> {
+    var("CHAT_TEST_CQL").map(|text| text.parse().context("parse CHAT_TEST_CQL as address:port")).transpose()
+}
+
+/// `CHAT_SEED`: the chance of an earlier run, to be had again.
+pub(crate) fn seed() -> Option<u64> {
+    var("CHAT_SEED").map(|text| text.parse().expect("CHAT_SEED is the number that an earlier run printed"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests have no configuration, and this is its only replacement")]
+fn var(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
