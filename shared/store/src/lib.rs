@@ -8,6 +8,10 @@ mod error; // what can fail
 mod store; // the traits and their promises
 pub mod window; // which partition holds a position, how wide the next one is (pure)
 
+pub mod migrate; // the CQL schema, versioned
+mod scylla; // the engine of a cluster
+
+pub use self::scylla::{InvalidUrl, Scylla, ScyllaOptions};
 pub use error::StoreError;
 pub use store::{
     Account, Conversations, Cursor, DedupeRow, EventPage, EventRow, Marks, Members, Membership, MessagePage, Messages,
