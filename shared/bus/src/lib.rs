@@ -4,10 +4,13 @@
 
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod embedded; // the log of one process, on its disk
 mod error; // what can fail, and what its caller must decide
 mod log; // trait Log and its promises
+pub mod metrics; // names of what is counted
 pub mod subject; // the only place subjects are made; the shard of a conversation
 
+pub use embedded::Embedded;
 pub use error::{BusError, Doubt, Full};
 pub use log::{
     Appended, Delivery, Durability, Head, Live, LiveStream, Log, Logged, Nonce, Prev, Replay, Settle, ShardState,
