@@ -8,6 +8,7 @@ pub mod embedded; // the log of one process, on its disk
 mod error; // what can fail, and what its caller must decide
 mod log; // trait Log and its promises
 pub mod metrics; // names of what is counted
+pub mod nats; // the log of a cluster, on NATS JetStream
 pub mod subject; // the only place subjects are made; the shard of a conversation
 
 pub use embedded::Embedded;
@@ -16,3 +17,4 @@ pub use log::{
     Appended, Delivery, Durability, Head, Live, LiveStream, Log, Logged, Nonce, Prev, Replay, Settle, ShardState,
     SignalStream, Status, Topic, WorkStream,
 };
+pub use nats::{Nats, NatsOptions};

@@ -16,6 +16,7 @@ mod contract {
     pub mod working;
 
     pub mod embedded; // the engine on disk
+    pub mod nats; // the engine on a server
 }
 
 /// All cases as tests of one engine.
@@ -89,3 +90,4 @@ macro_rules! cases {
 }
 
 cases!(embedded, contract::embedded::OnDisk);
+cases!(nats, contract::nats::OnServer);
