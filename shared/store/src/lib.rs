@@ -5,11 +5,14 @@
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod error; // what can fail
+pub mod fold; // what one event changes (pure)
 mod store; // the traits and their promises
 pub mod window; // which partition holds a position, how wide the next one is (pure)
 
 pub mod migrate; // the CQL schema, versioned
 mod scylla; // the engine of a cluster
+
+pub mod metrics; // their names
 
 pub use self::scylla::{InvalidUrl, Scylla, ScyllaOptions};
 pub use error::StoreError;

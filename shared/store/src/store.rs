@@ -56,7 +56,8 @@ pub struct ProfileChange {
 /// Accounts and profiles.
 #[async_trait]
 pub trait Users: Send + Sync + 'static {
-    /// Makes an account; `false` if another user has the name. Repeating the same call answers `true`.
+    /// Makes an account, active and with receipts; `false` if another user has the name. Repeating the same call
+    /// answers `true` and changes nothing that was changed since.
     async fn create_user(&self, account: &NewAccount) -> Result<bool, StoreError>;
     /// One account, by id.
     async fn account(&self, id: UserId) -> Result<Option<Account>, StoreError>;
@@ -64,7 +65,7 @@ pub trait Users: Send + Sync + 'static {
     async fn account_by_name(&self, name: &str) -> Result<Option<Account>, StoreError>;
     /// Changes a profile; `None` if there is no such user.
     async fn change_profile(&self, id: UserId, change: &ProfileChange) -> Result<Option<SelfUser>, StoreError>;
-    /// Replaces the password's hash.
+    /// Replaces the password's hash; nothing if there is no such user.
     async fn set_password(&self, id: UserId, password_hash: &str) -> Result<(), StoreError>;
     /// Public profiles of those that exist, in the order asked; at most 100.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
@@ -107,9 +108,9 @@ pub trait Sessions: Send + Sync + 'static {
         used_at: Timestamp,
         expires_at: Timestamp,
     ) -> Result<bool, StoreError>;
-    /// Ends a session.
+    /// Ends a session of this user; nothing if it is somebody else's.
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<(), StoreError>;
-    /// The sessions of a user, newest first.
+    /// The sessions of a user that have not ended, newest first (by id, a ULID).
     async fn sessions(&self, user: UserId) -> Result<Vec<SessionRow>, StoreError>;
 }
 
@@ -127,7 +128,7 @@ pub enum Revocation {
     User {
         /// Whose.
         user: UserId,
-        /// Tokens issued before this.
+        /// Tokens issued before this. Of several such rows the latest counts.
         issued_before: Timestamp,
         /// After it no such token can live.
         until: Timestamp,
@@ -174,7 +175,9 @@ pub trait Members: Send + Sync + 'static {
         after: Option<ConversationId>,
         limit: usize,
     ) -> Result<Vec<Membership>, StoreError>;
-    /// A reader of a broadcast joins or leaves (`None`); `seq` is the conversation's head then, the write's position.
+    /// A reader of a broadcast joins or leaves (`None`); `seq` is the conversation's head then, where reading begins.
+    /// It wins over what is stored, also at the same position, and only a newer event changes it again. Joining twice
+    /// keeps the first joining, whatever the role.
     async fn set_reader(
         &self,
         of: ConversationId,
@@ -206,7 +209,8 @@ pub enum Cursor {
     Before(Seq),
     /// Newer than this; oldest first.
     After(Seq),
-    /// Half on either side of it, itself included; newest first.
+    /// Half on either side: at most `size / 2` newer ones, and for the rest itself and older ones; newest first. A side
+    /// that is short is not made up for by the other.
     Around(Seq),
 }
 
@@ -215,7 +219,7 @@ pub enum Cursor {
 pub struct MessagePage {
     /// At most as many as asked.
     pub messages: Vec<Message>,
-    /// Something lies beyond the last one.
+    /// More messages lie beyond the last one, in the direction of the page.
     pub more: bool,
 }
 
@@ -224,7 +228,7 @@ pub struct MessagePage {
 pub struct EventPage {
     /// At most as many as asked.
     pub events: Vec<EventRow>,
-    /// The position before the first one in this conversation; zero if there is none.
+    /// The position before the first one in this conversation; zero if there is none, or if the page is empty.
     pub prev: Seq,
     /// Something lies beyond the last one.
     pub more: bool,
@@ -252,19 +256,21 @@ pub struct Quarantined {
 #[async_trait]
 pub trait Messages: Send + Sync + 'static {
     /// Applies events of any conversations: each becomes a row at its own position, a message its dedupe row (48 h),
-    /// a control event its change of conversation, members and the users' lists. Idempotent and order-free within
-    /// what positions say. All or an error; after an error any part may have been written, and repeating it is right.
-    /// [`StoreError::Refused`] only for a batch of one event (the caller narrows down).
+    /// a control event its change of conversation, members and the users' lists ([`crate::fold`]). Idempotent and
+    /// order-free within what positions say. Durable when it returns. All or an error; after an error any part may
+    /// have been written, and repeating it is right. [`StoreError::Refused`] says that an event is at fault; which
+    /// one, only for a batch of one (the caller narrows a larger batch down).
     async fn apply(&self, batch: &[EventRow]) -> Result<(), StoreError>;
-    /// A page of messages with their current texts; `size` 1–200.
+    /// A page of messages with their current texts, deleted ones as tombstones; `size` 1–200.
     async fn messages(&self, of: ConversationId, cursor: Cursor, size: usize) -> Result<MessagePage, StoreError>;
     /// One message with its current text.
     async fn message(&self, of: ConversationId, seq: Seq) -> Result<Option<Message>, StoreError>;
-    /// Raw events after a position; `size` 1–1,000.
+    /// Raw events after a position; `size` 1–1,000. Byte for byte as appended, except those that created or edited a
+    /// message that is deleted: they come without its content.
     async fn events(&self, of: ConversationId, after: Seq, size: usize) -> Result<EventPage, StoreError>;
     /// The newest position that is stored of each, in the order asked.
     async fn stored_heads(&self, of: &[ConversationId]) -> Result<Vec<Option<Seq>>, StoreError>;
-    /// The first message that `by` sent with this client id.
+    /// The first message that `by` sent with this client id. Known for at least 24 h; its row lives 48 h.
     async fn first_with(&self, of: ConversationId, by: UserId, id: ClientId) -> Result<Option<DedupeRow>, StoreError>;
     /// Puts an event aside that cannot be applied, for an operator to look at.
     async fn quarantine(&self, event: &Quarantined) -> Result<(), StoreError>;

@@ -1,5 +1,6 @@
 //! The environment that tests run in, and where the tools lie.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,11 @@ pub(crate) fn shared_cql() -> anyhow::Result<Option<SocketAddr>> {
 /// `CHAT_SEED`: the chance of an earlier run, to be had again.
 pub(crate) fn seed() -> Option<u64> {
     var("CHAT_SEED").map(|text| text.parse().expect("CHAT_SEED is the number that an earlier run printed"))
+}
+
+/// The names of all `CHAT_…` variables: none of them is meant for the processes that a test starts.
+pub(crate) fn ours() -> Vec<OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("CHAT_")).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration, and this is its only replacement")]

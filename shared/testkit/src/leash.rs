@@ -48,6 +48,10 @@ impl Leashed {
         Ok(Self { name: name.to_owned(), child, watcher, log: log.to_owned() })
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child of ours can be waited for")
@@ -177,8 +181,36 @@ impl Slot {
 
     /// SIGTERM, and its exit status. It is killed if it has not ended after `within`, and that is an error.
     pub(crate) async fn terminate(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
+        self.get()?.ask_to_end()?;
+        self.end(within).await
+    }
+
+    /// Waits until it ends by itself. It is killed if it has not after `within`, and that is an error.
+    pub(crate) async fn end(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
         let mut leashed = self.running.take().with_context(|| format!("{} is not running", self.name))?;
-        leashed.ask_to_end()?;
         leashed.end(within).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_child_and_its_files_are_gone_when_the_test_is_killed() -> anyhow::Result<()> {
+        let outer = tempfile::tempdir()?;
+        let scratch = outer.path().join("scratch");
+        std::fs::create_dir(&scratch)?;
+        let mut sleeper = Leashed::start("sleeper", Command::new("sleep").arg("600"), &scratch.join("log"), &scratch)?;
+
+        // What the system does to the pipes of a process that is killed.
+        drop(sleeper.watcher.stdin.take());
+
+        assert_eq!(sleeper.end(Duration::from_secs(20)).await?.signal(), Some(Signal::KILL.as_raw()));
+        sleeper.watcher.wait()?;
+        assert!(!scratch.exists(), "its files are still there");
+        Ok(())
     }
 }

@@ -10,4 +10,8 @@ mod leash; // a child process that cannot outlive the test
 
 pub mod servers; // NATS, one node or three, and a CQL server: kill, pause, restart
 
+pub mod process; // our binary, talked to only over its sockets
+
+pub mod proxy; // a TCP proxy that delays, throttles, swallows, cuts and resets
+
 pub mod seed; // chance that can be replayed

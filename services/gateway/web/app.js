@@ -1,0 +1,45 @@
+// The console: signs in, starts a chat, shows it. Reading order: session, rest · chat, connection, reader, outbox,
+// store · view_*. Nothing here is built or bundled; the browser runs these files as they are.
+
+import { Chat } from "./chat.js";
+import { Session } from "./session.js";
+import { ChatView } from "./view_chat.js";
+import { signIn } from "./view_sign_in.js";
+
+const root = document.getElementById("app");
+
+function run(session) {
+  let view = null;
+  let drawing = false;
+  const changed = () => {
+    if (drawing) return;
+    drawing = true;
+    setTimeout(() => {
+      drawing = false;
+      view?.draw();
+    }, 0);
+  };
+  const ended = (why) => {
+    view = null;
+    chat.stop();
+    session.forget();
+    start(why);
+  };
+  const chat = new Chat(session, { changed, loggedOut: ended });
+  const logOut = async () => {
+    view = null;
+    await chat.logOut();
+    start();
+  };
+  view = new ChatView(root, chat, { logOut });
+  view.draw();
+  chat.start();
+}
+
+function start(why) {
+  const session = Session.restore();
+  if (session) run(session);
+  else signIn(root, { signedIn: run, why });
+}
+
+start();

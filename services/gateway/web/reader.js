@@ -1,0 +1,119 @@
+// Positions: per conversation the last event we have, what is a repeat, what is a gap, what must be read again.
+
+const CURSORS = 500;
+const RETRY_MS = 2_000;
+const HELD = 5_000;
+
+/**
+ * Lets every event through once and in order, or asks for what is missing.
+ *
+ * `on.apply(event)` stores an event; only then its cursor moves. `on.follow(conversation, after)` asks the gateway to
+ * repair a gap. `on.reread(conversation, after, head)` reads by REST what the gateway could not send: it answers true
+ * once everything up to `head` was passed to `take` or forgotten. `on.broken()`: this socket's view is beyond repair.
+ */
+export class Reader {
+  #on;
+  #cursors = new Map();
+  #repairing = new Set();
+  #rereading = new Map();
+  #socket = 0;
+
+  constructor(on) {
+    this.#on = on;
+  }
+
+  /** What a resume starts from: the most recently moved first to stay. */
+  cursors() {
+    return Object.fromEntries([...this.#cursors].slice(-CURSORS));
+  }
+
+  cursor(conversation) {
+    return this.#cursors.get(conversation);
+  }
+
+  /** Whether events of a conversation are known to be missing at this moment. */
+  isBehind(conversation) {
+    return this.#repairing.has(conversation) || this.#rereading.has(conversation);
+  }
+
+  forget(conversation) {
+    this.#cursors.delete(conversation);
+    this.#repairing.delete(conversation);
+    this.#rereading.delete(conversation);
+  }
+
+  /** A new socket replays from our cursors, so nothing asked of the one before matters. */
+  onSocket() {
+    this.#socket += 1;
+    this.#repairing.clear();
+    this.#rereading.clear();
+  }
+
+  onEvent(event) {
+    const { conversation, seq, prev } = event;
+    const held = this.#rereading.get(conversation);
+    if (held) {
+      if (held.push(event) > HELD) this.#on.broken();
+      return;
+    }
+    const last = this.#cursors.get(conversation);
+    if (last !== undefined && seq <= last) return;
+    if (last !== undefined && prev !== 0 && prev !== last) {
+      this.#repair(conversation, last);
+      return;
+    }
+    this.take(event);
+  }
+
+  /** Stores one event and moves the cursor behind it. Repeats are dropped. */
+  take(event) {
+    const last = this.#cursors.get(event.conversation);
+    if (last !== undefined && event.seq <= last) return;
+    this.#on.apply(event);
+    this.#move(event.conversation, event.seq);
+  }
+
+  onRecovered({ heads }) {
+    for (const [conversation, head] of Object.entries(heads)) {
+      if (this.isBehind(conversation)) continue;
+      if (head >= (this.#cursors.get(conversation) ?? 0)) this.#move(conversation, head);
+    }
+  }
+
+  async onResync({ conversation, from, head, reason }) {
+    const socket = this.#socket;
+    this.#repairing.delete(conversation);
+    this.#rereading.set(conversation, []);
+    const after = reason === "ahead" ? null : (this.#cursors.get(conversation) ?? from);
+    while (socket === this.#socket && this.#rereading.has(conversation)) {
+      if (await this.#on.reread(conversation, after, head)) break;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+    const held = this.#rereading.get(conversation);
+    if (socket !== this.#socket || !held) return;
+    this.#rereading.delete(conversation);
+    if (reason === "ahead" || head > (this.#cursors.get(conversation) ?? 0)) this.#move(conversation, head);
+    for (const event of held) this.onEvent(event);
+  }
+
+  // Whatever else comes before the answer belongs behind the gap: it is dropped and comes again with the replay.
+  async #repair(conversation, after) {
+    if (this.#repairing.has(conversation)) return;
+    this.#repairing.add(conversation);
+    const socket = this.#socket;
+    let answer = null;
+    try {
+      answer = await this.#on.follow(conversation, after);
+    } catch {
+      // No answer: treated below like a refusal.
+    }
+    if (socket !== this.#socket || !this.#repairing.delete(conversation)) return;
+    if (answer === null || answer.type === "error") this.#on.broken();
+    else if (answer.type === "recovered") this.onRecovered(answer);
+  }
+
+  #move(conversation, seq) {
+    this.#cursors.delete(conversation);
+    this.#cursors.set(conversation, seq);
+  }
+}
