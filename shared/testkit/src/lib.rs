@@ -15,3 +15,5 @@ pub mod process; // our binary, talked to only over its sockets
 pub mod proxy; // a TCP proxy that delays, throttles, swallows, cuts and resets
 
 pub mod seed; // chance that can be replayed
+
+pub mod checker; // the judge of a recorded history
