@@ -127,9 +127,9 @@ impl Leashed {
     fn log_tail(&self) -> String {
         let log = std::fs::read(&self.log).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().collect();
-        let tail = lines.len().saturating_sub(LOG_TAIL_LINES);
-        format!("--- the end of {}\n{}", self.log.display(), lines[tail..].join("\n"))
+        let before_tail = log.lines().count().saturating_sub(LOG_TAIL_LINES);
+        let tail: Vec<&str> = log.lines().skip(before_tail).collect();
+        format!("--- the end of {}\n{}", self.log.display(), tail.join("\n"))
     }
 }
 

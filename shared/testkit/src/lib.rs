@@ -2,6 +2,8 @@
 //!
 //! Nothing here skips: what cannot be started fails the test and says how to get it. In reading order:
 
+#![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod env; // the only reader of CHAT_TOOLS, CHAT_TEST_CQL and CHAT_SEED
 
 mod wire; // one question to a server, over a socket of its own: NATS, CQL, HTTP

@@ -185,19 +185,19 @@ async fn leave(
     way: Way,
     mut weather: watch::Receiver<Weather>,
 ) -> std::io::Result<()> {
-    let mut buffer = vec![0; CHUNK];
     loop {
         pause_while_held(&mut weather, way).await;
+        let mut chunk = Vec::with_capacity(CHUNK);
         let length = tokio::select! {
             biased;
             _ = weather.changed() => continue,
-            length = from.read(&mut buffer) => length?,
+            length = from.read_buf(&mut chunk) => length?,
         };
         if length == 0 {
             return Ok(());
         }
         let due = Instant::now() + weather.borrow().mode.delay();
-        if chunks.send((due, buffer[..length].to_vec())).await.is_err() {
+        if chunks.send((due, chunk)).await.is_err() {
             return Ok(());
         }
     }

@@ -69,10 +69,8 @@ fn judge_rows(conversation: ConversationId, rows: &[Row], verdict: &mut Verdict)
             verdict.doubled.push(format!("{key} is twice in one history"));
         }
     }
-    for pair in rows.windows(2) {
-        if pair[0].seq > pair[1].seq {
-            verdict.reordered.push(format!("history of {conversation} has {} before {}", pair[0].seq, pair[1].seq));
-        }
+    for (first, second) in rows.iter().zip(rows.iter().skip(1)).filter(|(first, second)| first.seq > second.seq) {
+        verdict.reordered.push(format!("history of {conversation} has {} before {}", first.seq, second.seq));
     }
 }
 

@@ -88,6 +88,7 @@ impl NatsCluster {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "as a slice does")]
 impl Index<usize> for NatsCluster {
     type Output = Nats;
 
@@ -96,6 +97,7 @@ impl Index<usize> for NatsCluster {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "as a slice does")]
 impl IndexMut<usize> for NatsCluster {
     fn index_mut(&mut self, node: usize) -> &mut Nats {
         &mut self.nodes[node]
