@@ -9,12 +9,14 @@ pub mod fold; // what one event changes (pure)
 mod store; // the traits and their promises
 pub mod window; // which partition holds a position, how wide the next one is (pure)
 
+mod embedded; // the engine of one process
 pub mod migrate; // the CQL schema, versioned
 mod scylla; // the engine of a cluster
 
 pub mod metrics; // their names
 
 pub use self::scylla::{InvalidUrl, Scylla, ScyllaOptions};
+pub use embedded::Embedded;
 pub use error::StoreError;
 pub use store::{
     Account, Conversations, Cursor, DedupeRow, EventPage, EventRow, Marks, Members, Membership, MessagePage, Messages,
