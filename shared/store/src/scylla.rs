@@ -5,10 +5,8 @@
 
 mod options; // where the cluster is
 
-#[expect(dead_code, reason = "batches and counts are for the messages")]
 mod db; // one statement's way: bounds, deadlines, retries
 
-#[expect(dead_code, reason = "some are for the messages")]
 mod cells; // our types as cells
 
 mod users; // accounts and names
@@ -19,6 +17,12 @@ mod conversations; // by id
 
 mod members; // both ways
 
+mod windows; // which partition holds a position
+
+mod messages; // reading what was said
+
+mod apply; // writing what the log said
+
 mod marks; // high-water marks, and whether the schema is ours
 
 use std::sync::Arc;
@@ -26,7 +30,7 @@ use std::sync::Arc;
 use chat_protocol::Clock;
 use scylla::client::session_builder::SessionBuilder;
 
-use crate::{StoreError, migrate};
+use crate::{StoreError, migrate, window::Sizing};
 
 use db::Db;
 pub(crate) use db::applied;
@@ -41,6 +45,9 @@ pub struct Scylla {
     sessions: sessions::Statements,
     conversations: conversations::Statements,
     members: members::Statements,
+    windows: windows::Windows,
+    messages: messages::Statements,
+    apply: apply::Statements,
     marks: marks::Statements,
 }
 
@@ -48,6 +55,15 @@ impl Scylla {
     /// Connects and checks the schema, within some ten seconds. [`StoreError::Unavailable`] may be tried again;
     /// anything else needs a human: `chat migrate`, or another URL.
     pub async fn connect(options: &ScyllaOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::connect_with(options, clock, Sizing::default()).await
+    }
+
+    /// The same with windows of another size than a cluster's: for tests.
+    pub async fn connect_with(
+        options: &ScyllaOptions,
+        clock: Arc<dyn Clock>,
+        sizing: Sizing,
+    ) -> Result<Self, StoreError> {
         let session = options.dial(SessionBuilder::new(), db::read_profile()).await.map_err(|error| {
             tracing::warn!(?options, %error, "store not reached");
             StoreError::Unavailable
@@ -64,6 +80,9 @@ impl Scylla {
             sessions: sessions::Statements::prepare(&db).await?,
             conversations: conversations::Statements::prepare(&db).await?,
             members: members::Statements::prepare(&db).await?,
+            windows: windows::Windows::prepare(&db, sizing).await?,
+            messages: messages::Statements::prepare(&db).await?,
+            apply: apply::Statements::prepare(&db).await?,
             marks: marks::Statements::prepare(&db).await?,
             keyspace,
             clock,

@@ -28,7 +28,7 @@ use scylla::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::StoreError;
+use crate::{StoreError, metrics};
 
 /// A read that takes longer is of no use to whoever waits for it.
 pub(crate) const READ_DEADLINE: Duration = Duration::from_millis(1_500);
@@ -150,7 +150,7 @@ impl Db {
             self.complain("no answer within the deadline");
             Err(StoreError::Unavailable)
         });
-        observe(name, started.elapsed(), &done);
+        metrics::observe(name, started.elapsed(), &done);
         done
     }
 
@@ -299,18 +299,6 @@ pub(crate) fn applied(result: QueryResult) -> Result<bool, String> {
         Some(Some(CqlValue::Boolean(applied))) => Ok(*applied),
         _ => Err("[applied] is no boolean".to_owned()),
     }
-}
-
-fn observe<T>(name: &'static str, took: Duration, done: &Result<T, StoreError>) {
-    metrics::histogram!("chat_store_query_seconds", "query" => name).record(took);
-    let kind = match done {
-        Ok(_) => return,
-        Err(StoreError::Unavailable) => "unavailable",
-        Err(StoreError::Full) => "full",
-        Err(StoreError::Refused(_)) => "refused",
-        Err(StoreError::Other(_)) => "other",
-    };
-    metrics::counter!("chat_store_errors_total", "kind" => kind).increment(1);
 }
 
 /// At most one retry for each ten statements that succeed, and ten at once: retries must not feed an overload.

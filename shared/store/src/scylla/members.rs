@@ -20,9 +20,12 @@ const STEP: usize = 500;
 /// Below every id.
 const BEFORE_ALL: &[u8] = &[];
 
+/// The columns of both tables; what was written last can be told from their stamps, which are positions.
+const STANDING: &str = "present, WRITETIME(present) AS present_since, role, WRITETIME(role) AS role_since, joined_at, \
+                        joined_seq, reader_present, WRITETIME(reader_present) AS reader_stamp, reader_at, reader_seq";
+
 pub(crate) struct Statements {
     find: PreparedStatement,
-    stamp: PreparedStatement,
     list: PreparedStatement,
     of_user: PreparedStatement,
     set_reader: PreparedStatement,
@@ -31,38 +34,22 @@ pub(crate) struct Statements {
 
 impl Statements {
     pub(crate) async fn prepare(db: &Db) -> Result<Self, StoreError> {
+        let member = format!("SELECT user_id AS other, {STANDING} FROM members WHERE conversation = ?");
+        let membership = format!("SELECT conversation AS other, {STANDING} FROM memberships WHERE user_id = ?");
         Ok(Self {
-            find: db
-                .prepare_read(
-                    "SELECT user_id AS other, present, role, joined_at, joined_seq FROM members \
-                     WHERE conversation = ? AND user_id = ?",
-                )
-                .await?,
-            stamp: db
-                .prepare_read("SELECT present, WRITETIME(present) FROM members WHERE conversation = ? AND user_id = ?")
-                .await?,
-            list: db
-                .prepare_read(
-                    "SELECT user_id AS other, present, role, joined_at, joined_seq FROM members \
-                     WHERE conversation = ? AND user_id > ? LIMIT ?",
-                )
-                .await?,
-            of_user: db
-                .prepare_read(
-                    "SELECT conversation AS other, present, role, joined_at, joined_seq FROM memberships \
-                     WHERE user_id = ? AND conversation > ? LIMIT ?",
-                )
-                .await?,
+            find: db.prepare_read(&format!("{member} AND user_id = ?")).await?,
+            list: db.prepare_read(&format!("{member} AND user_id > ? LIMIT ?")).await?,
+            of_user: db.prepare_read(&format!("{membership} AND conversation > ? LIMIT ?")).await?,
             set_reader: db
                 .prepare_write(
-                    "UPDATE members USING TIMESTAMP ? SET present = ?, role = ?, joined_at = ?, joined_seq = ? \
+                    "UPDATE members USING TIMESTAMP ? SET reader_present = ?, reader_at = ?, reader_seq = ? \
                      WHERE conversation = ? AND user_id = ?",
                 )
                 .await?,
             set_reader_of_user: db
                 .prepare_write(
-                    "UPDATE memberships USING TIMESTAMP ? SET present = ?, role = ?, joined_at = ?, joined_seq = ? \
-                     WHERE user_id = ? AND conversation = ?",
+                    "UPDATE memberships USING TIMESTAMP ? SET reader_present = ?, reader_at = ?, reader_seq = ? \
+                     WHERE conversation = ? AND user_id = ?",
                 )
                 .await?,
         })
@@ -74,25 +61,44 @@ impl Statements {
 struct Row<'row> {
     other: &'row [u8],
     present: Option<bool>,
+    present_since: Option<i64>,
     role: Option<&'row str>,
+    role_since: Option<i64>,
     joined_at: Option<CqlTimestamp>,
     joined_seq: Option<i64>,
+    reader_present: Option<bool>,
+    reader_stamp: Option<i64>,
+    reader_at: Option<CqlTimestamp>,
+    reader_seq: Option<i64>,
 }
 
 impl Row<'_> {
     /// `None` for who left, and where a change of role came before the joining.
     fn member(&self, user: UserId) -> Result<Option<Member>, StoreError> {
-        let (Some(true), Some(role), Some(joined_at), Some(joined_seq)) =
-            (self.present, self.role, self.joined_at, self.joined_seq)
+        match self.reader_seq {
+            Some(head) if self.present_since.is_none_or(|event| event <= head) => self.reader(user, head),
+            _ => self.joined(user),
+        }
+    }
+
+    /// By events alone.
+    fn joined(&self, user: UserId) -> Result<Option<Member>, StoreError> {
+        let (Some(true), Some(role), Some(at), Some(seq)) = (self.present, self.role, self.joined_at, self.joined_seq)
         else {
             return Ok(None);
         };
-        Ok(Some(Member {
-            user,
-            role: cells::from_word(role)?,
-            joined_at: cells::time(joined_at),
-            joined_seq: cells::seq(joined_seq)?,
-        }))
+        let role = cells::from_word(role)?;
+        Ok(Some(Member { user, role, joined_at: cells::time(at), joined_seq: cells::seq(seq)? }))
+    }
+
+    /// By what the user did without an event, at this head; a newer event may have raised the role since.
+    fn reader(&self, user: UserId, head: i64) -> Result<Option<Member>, StoreError> {
+        let (Some(true), Some(at)) = (self.reader_present, self.reader_at) else { return Ok(None) };
+        let role = match self.role {
+            Some(role) if self.role_since.is_some_and(|event| event > head) => cells::from_word(role)?,
+            _ => Role::Reader,
+        };
+        Ok(Some(Member { user, role, joined_at: cells::time(at), joined_seq: cells::seq(head)? }))
     }
 }
 
@@ -169,7 +175,7 @@ impl Scylla {
     }
 
     /// A quiet broadcast keeps one head while somebody joins, leaves and joins again, and equal stamps would let the
-    /// larger value win. So each step is stamped above the one before, and a step that changes nothing is not written.
+    /// larger value win: so each step is stamped above the one before. What changes nothing is not written.
     async fn toggle_reader(
         &self,
         of: ConversationId,
@@ -177,19 +183,19 @@ impl Scylla {
         joined: Option<Timestamp>,
         seq: Seq,
     ) -> Result<(), StoreError> {
-        let answer = self.db.select(&self.members.stamp, (of.key(), user.key())).await?;
-        let last = cells::first::<(Option<bool>, Option<i64>)>(&answer)?;
-        let (present, last) = last.map_or((false, None), |(present, stamp)| (present.unwrap_or(false), stamp));
-        if present == joined.is_some() {
+        let answer = self.db.select(&self.members.find, (of.key(), user.key())).await?;
+        let row = cells::first::<Row<'_>>(&answer)?;
+        let is_member = row.as_ref().map_or(Ok(None), |row| row.member(user))?.is_some();
+        if is_member == joined.is_some() {
             return Ok(());
         }
-        let stamp = cells::position(seq).max(last.map_or(0, |last| last + 1));
-        let (role, at) = (cells::word(Role::Reader), cells::time_cell(joined.unwrap_or_default()));
-        let row = (stamp, joined.is_some(), &role, at, cells::position(seq), of.key(), user.key());
-        let of_user = (stamp, joined.is_some(), &role, at, cells::position(seq), user.key(), of.key());
+        let before = row.and_then(|row| row.reader_stamp);
+        let stamp = cells::position(seq).max(before.map_or(0, |stamp| stamp + 1));
+        let at = cells::time_cell(joined.unwrap_or_default());
+        let values = (stamp, joined.is_some(), at, cells::position(seq), of.key(), user.key());
         try_join(
-            self.db.write(&self.members.set_reader, row),
-            self.db.write(&self.members.set_reader_of_user, of_user),
+            self.db.write(&self.members.set_reader, values),
+            self.db.write(&self.members.set_reader_of_user, values),
         )
         .await?;
         Ok(())

@@ -53,7 +53,7 @@ impl Statements {
                      refresh_hash = ?, expires_at = ? WHERE id = ? IF refresh_hash = ?",
                 )
                 .await?,
-            end: db.prepare_cas("DELETE FROM sessions WHERE id = ? IF EXISTS").await?,
+            end: db.prepare_cas("DELETE FROM sessions WHERE id = ? IF user_id = ?").await?,
             list: db.prepare_read("SELECT id FROM sessions_by_user WHERE user_id = ?").await?,
             insert_listed: db
                 .prepare_write("INSERT INTO sessions_by_user (user_id, id) VALUES (?, ?) USING TTL ?")
@@ -131,7 +131,7 @@ impl Sessions for Scylla {
 
     async fn end_session(&self, user: UserId, id: SessionId) -> Result<(), StoreError> {
         let end = async {
-            if self.db.cas(&self.sessions.end, (id.key(),)).await? == Cas::Unknown {
+            if self.db.cas(&self.sessions.end, (id.key(), user.key())).await? == Cas::Unknown {
                 return Err(StoreError::Unavailable);
             }
             self.db.write(&self.sessions.remove_listed, (user.key(), id.key())).await
@@ -253,7 +253,7 @@ impl Scylla {
     }
 
     /// Seconds until `until`; `None` once it is past.
-    fn ttl(&self, until: Timestamp) -> Option<i32> {
+    pub(crate) fn ttl(&self, until: Timestamp) -> Option<i32> {
         let left_ms = until.as_ms() - self.clock.now().as_ms();
         i32::try_from((left_ms.max(0) as u64).div_ceil(1_000).cast_signed().min(TTL_MAX)).ok().filter(|ttl| *ttl > 0)
     }
