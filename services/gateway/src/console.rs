@@ -40,6 +40,8 @@ files! {
     "/console/rest.js"             "rest.js"          JS;
     "/console/chat.js"             "chat.js"          JS;
     "/console/connection.js"       "connection.js"    JS;
+    "/console/history.js"          "history.js"       JS;
+    "/console/link.js"             "link.js"          JS;
     "/console/reader.js"           "reader.js"        JS;
     "/console/outbox.js"           "outbox.js"        JS;
     "/console/store.js"            "store.js"         JS;

@@ -1,6 +1,7 @@
 // The client without its screen: wires session, socket, positions, sends and knowledge together.
 
 import { Connection } from "./connection.js";
+import { History } from "./history.js";
 import { Clock, Mint } from "./ids.js";
 import { Outbox } from "./outbox.js";
 import { Reader } from "./reader.js";
@@ -8,8 +9,6 @@ import { Problem, Rest } from "./rest.js";
 import { Store } from "./store.js";
 import { Users } from "./users.js";
 
-const REREAD_PAGES = 5;
-const FIND_PAGES = 20;
 const RETRY_MS = 3_000;
 
 /** `changed()` after anything a view shows; `loggedOut()` when the server ended the session. */
@@ -18,8 +17,6 @@ export class Chat {
   open = null;
   /** The list was read once, so "none" means none. */
   listed = false;
-  /** What `older()` is doing: idle, loading, failed. */
-  history = "idle";
   #session;
   #changed;
   #stopped = false;
@@ -46,9 +43,23 @@ export class Chat {
       mint: this.mint,
       clock,
       transmit: (frame) => this.connection.say(frame),
-      find: (entry) => this.#find(entry),
+      find: (entry) => this.history.find(entry),
       acknowledged: (entry, ack) => this.store.acknowledge(entry, ack),
       changed,
+    });
+    const { me, rest, store, reader, outbox } = this;
+    this.history = new History({
+      me,
+      rest,
+      store,
+      reader,
+      outbox,
+      on: {
+        changed,
+        isLive: () => this.status.name === "live",
+        isOpen: (conversation) => conversation === this.current,
+        follow: (id) => this.#follow(id),
+      },
     });
     this.connection = new Connection({
       session,
@@ -103,9 +114,9 @@ export class Chat {
   select(id) {
     this.current?.timeline.trim();
     this.open = id;
-    this.history = "idle";
+    this.history.state = "idle";
     this.seen();
-    if (this.current) this.#load(this.current);
+    if (this.current) this.history.load(this.current);
     this.#changed();
   }
 
@@ -146,18 +157,6 @@ export class Chat {
     conversation.members = members;
     this.#changed();
     return members;
-  }
-
-  /** One page further back. */
-  async older() {
-    const { current } = this;
-    if (current?.timeline.state !== "loaded" || current.timeline.complete || this.history === "loading") return;
-    this.history = "loading";
-    this.#changed();
-    const history = await this.#page(current, { before: current.timeline.floor ?? undefined });
-    if (current !== this.current) return;
-    this.history = history;
-    this.#changed();
   }
 
   #show(status) {
@@ -207,7 +206,7 @@ export class Chat {
   async #onLive() {
     this.#changed();
     await this.#untilDone(() => this.#loadList());
-    if (this.current) await this.#load(this.current);
+    if (this.current) this.history.load(this.current);
   }
 
   async #loadList() {
@@ -223,6 +222,7 @@ export class Chat {
     } while (cursor);
     for (const id of gone) this.#gone(id);
     this.listed = true;
+    this.seen();
     this.#changed();
   }
 
@@ -242,24 +242,6 @@ export class Chat {
     });
   }
 
-  async #load(conversation) {
-    const { id, timeline } = conversation;
-    if (this.status.name !== "live" || timeline.state !== "empty") return;
-    timeline.state = "loading";
-    if (this.reader.cursor(id) === undefined) await this.#follow(id);
-    const failed = (await this.#page(conversation, {})) === "failed";
-    if (timeline !== conversation.timeline) return;
-    timeline.state = failed ? "empty" : "loaded";
-    if (failed) {
-      timeline.rows = [];
-      setTimeout(() => conversation === this.current && this.#load(conversation), RETRY_MS);
-    }
-    if (conversation === this.current) this.history = failed ? "failed" : "idle";
-    this.seen();
-    this.#changed();
-  }
-
-  // Beyond the most recent 500, a conversation is followed once it is opened.
   async #follow(conversation) {
     try {
       await this.connection.ask({ type: "follow", conversation });
@@ -268,55 +250,11 @@ export class Chat {
     }
   }
 
-  async #page(conversation, query) {
-    const { timeline } = conversation;
-    try {
-      const page = await this.rest.messages(conversation.id, query);
-      if (timeline !== conversation.timeline) return "idle";
-      timeline.putPage(page);
-      for (const { by, client_id } of page.items) if (by === this.me) this.outbox.onOwnMessage(client_id);
-      return "idle";
-    } catch {
-      return "failed";
-    }
-  }
-
-  // What the gateway could not replay: page by page where it is on screen and not far, else forgotten and read anew.
-  async #reread(id, after, head) {
+  // Beyond repair by events: the list is read again for the feed, pages for a conversation.
+  #reread(id, after, head) {
     if (id === this.me) return this.#loadList().then(() => true, () => false);
     const conversation = this.store.get(id);
-    if (!conversation?.timeline.keeps || after === null) return this.#reload(conversation);
-    try {
-      let from = after;
-      for (let page = 0; page < REREAD_PAGES; page += 1) {
-        const { items, next } = await this.rest.events(id, from);
-        for (const event of items) if (event.seq <= head) this.reader.take(event);
-        from = items.at(-1)?.seq ?? head;
-        if (from >= head || !next) return true;
-      }
-    } catch (problem) {
-      return !problem.passing;
-    }
-    return this.#reload(conversation);
-  }
-
-  async #reload(conversation) {
-    if (!conversation) return true;
-    conversation.timeline = new conversation.timeline.constructor();
-    if (conversation === this.current) this.#load(conversation);
-    return true;
-  }
-
-  async #find({ conversation, client_id, at }) {
-    const oldest = new Date(Date.parse(at) - 600_000).toISOString();
-    let before;
-    for (let page = 0; page < FIND_PAGES; page += 1) {
-      const { items, next } = await this.rest.messages(conversation, { limit: 200, before });
-      const found = items.find((message) => message.by === this.me && message.client_id === client_id);
-      if (found || !next || items.at(-1)?.at < oldest) return found ?? null;
-      before = items.at(-1).seq;
-    }
-    throw new Error("too far back to be sure");
+    return conversation ? this.history.reread(conversation, after, head) : true;
   }
 
   #gone(id) {

@@ -123,6 +123,11 @@ export class Store {
     this.conversations.delete(id);
   }
 
+  /** What was loaded is not whole any more: it is read anew when somebody looks. */
+  forgetTimeline(conversation) {
+    conversation.timeline = new Timeline();
+  }
+
   /** One durable event. `seen`: its conversation is on screen. */
   apply(event, seen) {
     const conversation = this.get(event.conversation);

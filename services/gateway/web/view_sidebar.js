@@ -2,6 +2,8 @@
 
 import { avatar, h, icon, reconcile, shortTime } from "./dom.js";
 
+const STOPPED = { 4502: "Account suspended", 4504: "Reload this page", 4506: "In use on other devices" };
+
 /** Newest conversation first; typing in the search field filters by name. */
 export class Sidebar {
   #chat;
@@ -148,7 +150,7 @@ export class Sidebar {
 
   #drawStatus() {
     clearTimeout(this.#countdown);
-    const { name, until } = this.#chat.status;
+    const { name, until, code } = this.#chat.status;
     const seconds = name === "waiting" ? Math.max(0, Math.ceil((until - Date.now()) / 1000)) : 0;
     if (seconds > 0) this.#countdown = setTimeout(() => this.#drawStatus(), 250);
     const text = {
@@ -156,7 +158,7 @@ export class Sidebar {
       catching_up: "Catching up…",
       live: this.#chat.isBehind ? "Catching up…" : "Live",
       waiting: "Offline",
-      stopped: "Stopped",
+      stopped: STOPPED[code] ?? "Stopped",
     }[name];
     const make = () =>
       h(

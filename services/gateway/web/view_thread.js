@@ -135,16 +135,16 @@ export class Thread {
     if (fresh || this.#stick) this.#toBottom();
     else if (anchor?.isConnected) box.scrollTop = anchor.offsetTop - offset;
     if (!this.#stick && last !== rows.at(-1).key) this.#jump.classList.add("news");
-    if (conversation.timeline.state === "loaded" && box.scrollHeight <= box.clientHeight) this.#older();
+    if (this.#chat.history.state === "idle" && box.scrollHeight <= box.clientHeight) this.#older();
   }
 
   #historyRow({ timeline, info }) {
     const { history, status } = this.#chat;
     let state = "";
-    if (history === "failed") state = "failed";
+    if (history.state === "failed") state = "failed";
     else if (timeline.state !== "loaded" && timeline.rows.length === 0) state = status.name === "live" ? "loading" : "waiting";
     else if (timeline.complete) state = timeline.rows.length === 0 ? "empty" : "start";
-    else if (history === "loading") state = "loading";
+    else if (history.state === "loading") state = "loading";
     const make = () => {
       switch (state) {
         case "loading":
@@ -262,11 +262,11 @@ export class Thread {
     this.#stick = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
     this.#jump.hidden = this.#stick;
     if (this.#stick) this.#jump.classList.remove("news");
-    if (box.scrollTop < 3 * NEAR_PX && this.#chat.history === "idle") this.#older();
+    if (box.scrollTop < 3 * NEAR_PX && this.#chat.history.state === "idle") this.#older();
   }
 
   #older() {
-    this.#chat.older();
+    this.#chat.history.older(this.#chat.current);
   }
 
   #toBottom() {

@@ -16,6 +16,8 @@ pub mod process; // our binary, talked to only over its sockets
 
 pub mod proxy; // a TCP proxy that delays, throttles, swallows, cuts and resets
 
+pub mod browser; // Chromium without a screen, and the tabs that people sit at
+
 pub mod seed; // chance that can be replayed
 
 pub mod checker; // the judge of a recorded history
