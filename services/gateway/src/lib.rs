@@ -1,4 +1,102 @@
-//! chat-gateway
+//! The gateway: ends WebSockets and REST, appends what clients say to the log, hands on what the log stored.
+//!
+//! In reading order:
 
-#[cfg_attr(not(test), expect(dead_code, reason = "until the router mounts it"))]
-mod console; // the page to chat in
+#![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod config; // settings
+
+mod app; // what every request and socket works with
+
+mod accept; // connections in, bounded
+mod upgrade; // from a request to a WebSocket
+
+mod conn;
+mod heartbeat; // when to ping (pure)
+mod outbox; // what waits to be written
+mod session; // decides (pure)
+mod socket; // one WebSocket: does what its session says
+mod ws; // RFC 6455 // a socket as the rest of the gateway sees it
+
+mod delivery;
+mod hub; // conversations with a viewer here, and their sockets // one event, encoded once per codec
+
+mod control;
+mod send; // a message's way into the log // changes that must be serialised
+
+mod console;
+mod rest; // requests // the web console
+
+mod fault; // what a client is told
+mod metrics;
+mod revoke; // sessions that end before their tokens do
+mod sweep; // what happens by time: pings, stalls, expiry, drain // names
+
+use std::sync::Arc;
+
+use chat_auth::{Issuer, Keys, Passwords, ResumeSealer, Revocations, Verifier};
+use chat_bus::Log;
+use chat_protocol::Clock;
+use chat_service::{Health, Shutdown};
+use chat_store::Store;
+use tokio::net::TcpListener;
+
+use crate::{app::App, hub::Hub};
+
+pub use config::Config;
+pub use metrics::describe as describe_metrics;
+
+/// Who our tokens are for.
+const AUDIENCE: &str = "chat";
+/// Password checks at work, and waiting: 19 MiB and some 30 ms of a core each.
+const PASSWORDS_AT_WORK: usize = 2;
+const PASSWORDS_WAITING: usize = 64;
+
+/// What a gateway needs from the outside.
+pub struct Deps {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The cluster's secrets.
+    pub keys: Keys,
+    /// The public listener, bound.
+    pub listener: TcpListener,
+    /// What the operator is told.
+    pub health: Health,
+}
+
+/// Serves until the shutdown's drain is over.
+pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Result<()> {
+    let Deps { log, store, clock, keys, listener, health } = deps;
+    let hub = Hub::new(Arc::clone(&log), Arc::clone(&store), Arc::clone(&clock), config.hub());
+    let app = Arc::new(App {
+        issuer: Issuer::new(&keys, AUDIENCE, AUDIENCE),
+        verifier: Verifier::new(&keys, AUDIENCE, AUDIENCE),
+        sealer: ResumeSealer::new(&keys),
+        revocations: Revocations::new(),
+        passwords: Passwords::new(PASSWORDS_AT_WORK, PASSWORDS_WAITING),
+        config,
+        hub,
+        log,
+        store,
+        clock,
+        health,
+        shutdown: shutdown.clone(),
+    });
+    let background = [
+        tokio::spawn({
+            let app = Arc::clone(&app);
+            async move { app.hub.run().await }
+        }),
+        tokio::spawn(revoke::run(Arc::clone(&app))),
+        tokio::spawn(sweep::run(Arc::clone(&app))),
+    ];
+    accept::run(listener, rest::router(Arc::clone(&app)), Arc::clone(&app)).await?;
+    sweep::drain(&app).await;
+    shutdown.finish(app.config.drain_window).await;
+    background.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! What every request and socket of this gateway works with.
+
+use std::sync::Arc;
+
+use chat_auth::{Access, Issuer, Passwords, ResumeSealer, Revocations, Verifier};
+use chat_bus::Log;
+use chat_protocol::{Clock, ErrorCode, Timestamp};
+use chat_service::{Health, Shutdown};
+use chat_store::Store;
+
+use crate::{config::Config, fault::Fault, hub::Hub};
+
+/// Shared by all tasks of one gateway.
+pub struct App {
+    /// The settings in force.
+    pub config: Config,
+    /// Conversations and sockets.
+    pub hub: Hub,
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Signs access tokens.
+    pub issuer: Issuer,
+    /// Checks them.
+    pub verifier: Verifier,
+    /// Seals and opens resume tokens.
+    pub sealer: ResumeSealer,
+    /// What is no longer trusted.
+    pub revocations: Revocations,
+    /// Hashes and checks passwords.
+    pub passwords: Passwords,
+    /// What the operator is told.
+    pub health: Health,
+    /// When to stop.
+    pub shutdown: Shutdown,
+}
+
+impl App {
+    /// Who an access token speaks for, if it counts now.
+    pub fn verify(&self, token: &str) -> Result<Access, Fault> {
+        let access = self.verifier.verify(token, self.now()).map_err(|err| Fault::from(err.code()))?;
+        self.revocations.check(access.user, access.session, access.issued_at)?;
+        Ok(access)
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Refuses new work while the gateway leaves.
+    pub fn accepting(&self) -> Result<(), ErrorCode> {
+        if self.shutdown.is_draining() { Err(ErrorCode::Draining) } else { Ok(()) }
+    }
+}

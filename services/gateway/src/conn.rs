@@ -1,0 +1,176 @@
+//! One socket as the rest of the gateway sees it: who it is, where to write, what it follows.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use bytes::Bytes;
+use chat_protocol::{
+    ConversationId, ErrorCode, SessionId, SocketId, Timestamp, UserId,
+    codec::Codec,
+    event::{ConversationAdded, LeftReason},
+    frame::{Left, ServerFrame},
+};
+use parking_lot::Mutex;
+
+use crate::{
+    delivery::{self, Delivery},
+    heartbeat::{Beat, Heartbeat},
+    metrics,
+    outbox::{Outbox, Pushed},
+    ws,
+};
+
+/// News of the feed that wait for the socket's task; a client that is told more than this at once resumes instead.
+const NOTICES: usize = 1_000;
+
+/// A socket whose first frame was accepted.
+pub struct Conn {
+    /// This connection.
+    pub socket: SocketId,
+    /// Who.
+    pub user: UserId,
+    /// By which log-in.
+    pub session: SessionId,
+    /// How frames are written.
+    pub codec: Codec,
+    /// Where they go.
+    pub outbox: Arc<Outbox>,
+    /// When its access token was issued, as the revocation list counts (moved by `auth`).
+    token_issued_ms: AtomicI64,
+    /// When the session next wants to be told the time; nothing wakes it before.
+    due_ms: AtomicI64,
+    heartbeat: Mutex<Heartbeat>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+/// What the feed's events ask the socket's task to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// Follow it, from before the addition.
+    Added(ConversationAdded),
+    /// Follow it no longer.
+    Removed(ConversationId, LeftReason),
+}
+
+/// Who a socket belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Who.
+    pub user: UserId,
+    /// By which log-in.
+    pub session: SessionId,
+    /// When the token was issued.
+    pub token_issued_at: Timestamp,
+    /// When it ends.
+    pub token_expires_at: Timestamp,
+}
+
+impl Conn {
+    /// A socket that was just accepted.
+    pub fn new(socket: SocketId, identity: &Identity, codec: Codec, outbox: Arc<Outbox>, heartbeat: Heartbeat) -> Self {
+        Self {
+            socket,
+            user: identity.user,
+            session: identity.session,
+            codec,
+            outbox,
+            token_issued_ms: AtomicI64::new(identity.token_issued_at.as_ms()),
+            due_ms: AtomicI64::new(i64::MAX),
+            heartbeat: Mutex::new(heartbeat),
+            notices: Mutex::default(),
+        }
+    }
+
+    /// Several events with one write. A socket that cannot take them is closed as slow.
+    pub fn deliver(&self, events: &[Arc<Delivery>]) {
+        let pushed = match events {
+            [one] => self.outbox.push(std::slice::from_ref(one.message(self.codec))),
+            many => {
+                let frames: Vec<Bytes> = many.iter().map(|event| event.message(self.codec).clone()).collect();
+                self.outbox.push(&frames)
+            }
+        };
+        if pushed == Pushed::Refused {
+            self.close(ErrorCode::Slow, "outbox full");
+        }
+    }
+
+    /// A control frame.
+    pub fn send(&self, frame: &ServerFrame) {
+        if self.outbox.push(&[delivery::message(self.codec, frame)]) == Pushed::Refused {
+            self.close(ErrorCode::Slow, "outbox full");
+        }
+    }
+
+    /// The last frame of a conversation.
+    pub fn left(&self, conversation: ConversationId, reason: LeftReason) {
+        self.send(&ServerFrame::Left(Left { conversation, reason }));
+    }
+
+    /// Closes for a reason that has a close code; once.
+    pub fn close(&self, code: ErrorCode, reason: &str) {
+        let number = code.close().unwrap_or(4000);
+        if !self.outbox.is_closing() {
+            metrics::closed(number, code);
+            self.outbox.close(ws::close(number, reason));
+        }
+    }
+
+    /// Leaves work for the socket's task.
+    pub fn notice(&self, notice: Notice) {
+        let mut notices = self.notices.lock();
+        if notices.len() >= NOTICES {
+            drop(notices);
+            return self.close(ErrorCode::Slow, "too many changes at once");
+        }
+        notices.push(notice);
+        drop(notices);
+        self.outbox.poke();
+    }
+
+    /// The work left for the socket's task.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices.lock())
+    }
+
+    /// When the access token was issued.
+    pub fn token_issued_at(&self) -> Timestamp {
+        Timestamp::from_ms(self.token_issued_ms.load(Ordering::Relaxed))
+    }
+
+    /// A newer access token was accepted.
+    pub fn renew(&self, token_issued_at: Timestamp) {
+        self.token_issued_ms.store(token_issued_at.as_ms(), Ordering::Relaxed);
+    }
+
+    /// Wakes the socket's task at that time, at the sweeper's precision of a second.
+    pub fn wake_at(&self, at: Timestamp) {
+        self.due_ms.store(at.as_ms(), Ordering::Relaxed);
+    }
+
+    /// Whether the time asked for has come.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due_ms.load(Ordering::Relaxed) <= now.as_ms()
+    }
+
+    /// The other side answered.
+    pub fn on_pong(&self) {
+        self.heartbeat.lock().on_pong();
+    }
+
+    /// Pings when due; closes when the pong did not come. Called by the sweeper about once a second.
+    pub fn beat(&self, now: Timestamp) {
+        let beat = self.heartbeat.lock().on_tick(now);
+        match beat {
+            Beat::Nothing => {}
+            Beat::Ping => {
+                if self.outbox.push(&[ws::ping()]) == Pushed::Refused {
+                    self.close(ErrorCode::Slow, "outbox full");
+                }
+            }
+            Beat::Lost => self.close(ErrorCode::NoPong, "no pong"),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The last events of one conversation, in memory: contiguous up to its head.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use chat_protocol::{Seq, limits};
+
+use crate::delivery::Delivery;
+
+/// Holds everything in `(from, head]`, at most [`limits::TAIL_EVENTS`].
+pub struct Tail {
+    from: Seq,
+    head: Seq,
+    events: VecDeque<Arc<Delivery>>,
+}
+
+impl Tail {
+    /// Nothing but a position.
+    pub const fn at(head: Seq) -> Self {
+        Self { from: head, head, events: VecDeque::new() }
+    }
+
+    /// The newest position.
+    pub const fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// Whether everything after `cursor` is here.
+    pub fn covers(&self, cursor: Seq) -> bool {
+        cursor >= self.from
+    }
+
+    /// What is here after `cursor`, oldest first.
+    pub fn after(&self, cursor: Seq) -> impl DoubleEndedIterator<Item = &Arc<Delivery>> {
+        let start = self.events.partition_point(|event| event.seq() <= cursor);
+        self.events.range(start..)
+    }
+
+    /// Everything that is here, oldest first.
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<Delivery>> {
+        self.events.iter()
+    }
+
+    /// The event at the head.
+    pub fn push(&mut self, event: Arc<Delivery>) {
+        self.head = event.seq();
+        self.events.push_back(event);
+        if self.events.len() > limits::TAIL_EVENTS
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.from = oldest.seq();
+        }
+    }
+
+    /// The head moved past something that cannot be delivered.
+    pub fn skip_to(&mut self, head: Seq) {
+        self.head = self.head.max(head);
+    }
+
+    /// Puts what came before in front; `older` is contiguous and ends where this begins.
+    pub fn extend_back(&mut self, from: Seq, older: Vec<Arc<Delivery>>) {
+        if from >= self.from {
+            return;
+        }
+        for event in older.into_iter().rev() {
+            if event.seq() > self.from {
+                continue;
+            }
+            if self.events.len() >= limits::TAIL_EVENTS {
+                self.from = event.seq();
+                return;
+            }
+            self.events.push_front(event);
+        }
+        self.from = from;
+    }
+
+    /// Gives the memory back; only the position stays.
+    pub fn clear(&mut self) {
+        *self = Self::at(self.head);
+    }
+}

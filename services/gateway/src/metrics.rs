@@ -1,0 +1,137 @@
+//! Every metric of the gateway: names, what they mean, and the one line that counts each.
+
+use std::time::Duration;
+
+use chat_protocol::{
+    ErrorCode,
+    frame::{ClientFrame, Failure},
+};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+
+const SOCKETS: &str = "chat_gateway_sockets";
+const FOLLOWS: &str = "chat_gateway_follows";
+const OUTBOX_BYTES: &str = "chat_gateway_outbox_bytes";
+const CONNECTS: &str = "chat_gateway_connects_total";
+const CONNECTS_REJECTED: &str = "chat_gateway_connects_rejected_total";
+const RESUMES: &str = "chat_gateway_resumes_total";
+const GAPS: &str = "chat_gateway_gaps_total";
+const GAP_REPAIR_SECONDS: &str = "chat_gateway_gap_repair_seconds";
+const APPEND_SECONDS: &str = "chat_gateway_append_seconds";
+const DELIVERY_SECONDS: &str = "chat_gateway_delivery_seconds";
+const DUPLICATES: &str = "chat_gateway_duplicates_total";
+const CLOSES: &str = "chat_gateway_closes_total";
+const FRAMES: &str = "chat_gateway_frames_total";
+const FRAME_BYTES: &str = "chat_gateway_frame_bytes";
+const REQUESTS: &str = "chat_gateway_requests_total";
+const REQUEST_SECONDS: &str = "chat_gateway_request_seconds";
+const READS_COALESCED: &str = "chat_gateway_reads_coalesced_total";
+const TAIL_HITS: &str = "chat_gateway_tail_hits_total";
+const UNWANTED_DELIVERIES: &str = "chat_gateway_unwanted_deliveries_total";
+
+/// Tells the recorder what the names mean.
+pub fn describe() {
+    describe_gauge!(SOCKETS, "accepted sockets, by codec");
+    describe_gauge!(FOLLOWS, "conversations subscribed to on this gateway");
+    describe_gauge!(OUTBOX_BYTES, Unit::Bytes, "bytes that wait for slow sockets");
+    describe_counter!(CONNECTS, "first frames, by kind and result");
+    describe_counter!(CONNECTS_REJECTED, "connections refused before their first frame, by reason");
+    describe_counter!(RESUMES, "conversations replayed, by result");
+    describe_counter!(GAPS, "missing events noticed, by how");
+    describe_histogram!(GAP_REPAIR_SECONDS, Unit::Seconds, "from noticing a gap to the end of its repair");
+    describe_histogram!(APPEND_SECONDS, Unit::Seconds, "from a send to its acknowledgement by the log");
+    describe_histogram!(DELIVERY_SECONDS, Unit::Seconds, "from a live event to the last local socket");
+    describe_counter!(DUPLICATES, "sends that were there before, by where that was found");
+    describe_counter!(CLOSES, "sockets closed, by code and reason");
+    describe_counter!(FRAMES, "frames, by direction and type");
+    describe_histogram!(FRAME_BYTES, Unit::Bytes, "size of frames, by direction");
+    describe_counter!(REQUESTS, "REST requests, by route and status");
+    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "REST requests, by route");
+    describe_counter!(READS_COALESCED, "reads answered by another one's query");
+    describe_counter!(TAIL_HITS, "history pages answered from memory");
+    describe_counter!(UNWANTED_DELIVERIES, "live events without a local viewer");
+}
+
+pub(crate) fn sockets(codec: &'static str, count: usize) {
+    gauge!(SOCKETS, "codec" => codec).set(count as f64);
+}
+
+pub(crate) fn rooms(count: usize) {
+    gauge!(FOLLOWS).set(count as f64);
+}
+
+pub(crate) fn outbox_bytes(bytes: usize) {
+    gauge!(OUTBOX_BYTES).set(bytes as f64);
+}
+
+pub(crate) fn connected(kind: &'static str, result: &'static str) {
+    counter!(CONNECTS, "kind" => kind, "result" => result).increment(1);
+}
+
+pub(crate) fn rejected(reason: &'static str) {
+    counter!(CONNECTS_REJECTED, "reason" => reason).increment(1);
+}
+
+pub(crate) fn resumed(result: &'static str) {
+    counter!(RESUMES, "result" => result).increment(1);
+}
+
+pub(crate) fn gap(found: &'static str) {
+    counter!(GAPS, "found" => found).increment(1);
+}
+
+pub(crate) fn repaired(outcome: &'static str, took: Duration) {
+    histogram!(GAP_REPAIR_SECONDS, "outcome" => outcome).record(took);
+}
+
+pub(crate) fn appended(took: Duration) {
+    histogram!(APPEND_SECONDS).record(took);
+}
+
+pub(crate) fn delivered(frames: usize, took: Duration) {
+    histogram!(DELIVERY_SECONDS).record(took);
+    counter!(FRAMES, "direction" => "out", "type" => "event").increment(frames as u64);
+}
+
+pub(crate) fn unwanted(events: usize) {
+    counter!(UNWANTED_DELIVERIES).increment(events as u64);
+}
+
+pub(crate) fn duplicate(found: &'static str) {
+    counter!(DUPLICATES, "found" => found).increment(1);
+}
+
+pub(crate) fn closed(number: u16, code: ErrorCode) {
+    counter!(CLOSES, "code" => number.to_string(), "reason" => code.code()).increment(1);
+}
+
+pub(crate) fn closed_by_client() {
+    counter!(CLOSES, "code" => "client", "reason" => "client").increment(1);
+}
+
+pub(crate) fn frame_in(frame: &Result<ClientFrame, Box<Failure>>, bytes: usize) {
+    let kind = match frame {
+        Ok(ClientFrame::Hello(_)) => "hello",
+        Ok(ClientFrame::Resume(_)) => "resume",
+        Ok(ClientFrame::Auth(_)) => "auth",
+        Ok(ClientFrame::Ping(_)) => "ping",
+        Ok(ClientFrame::Send(_)) => "send",
+        Ok(ClientFrame::Follow(_)) => "follow",
+        Ok(ClientFrame::Unfollow(_)) => "unfollow",
+        Err(_) => "refused",
+    };
+    counter!(FRAMES, "direction" => "in", "type" => kind).increment(1);
+    histogram!(FRAME_BYTES, "direction" => "in").record(bytes as f64);
+}
+
+pub(crate) fn request(route: &str, status: u16, took: Duration) {
+    counter!(REQUESTS, "route" => route.to_owned(), "status" => status.to_string()).increment(1);
+    histogram!(REQUEST_SECONDS, "route" => route.to_owned()).record(took);
+}
+
+pub(crate) fn read_coalesced() {
+    counter!(READS_COALESCED).increment(1);
+}
+
+pub(crate) fn tail_hit() {
+    counter!(TAIL_HITS).increment(1);
+}

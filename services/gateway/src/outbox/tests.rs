@@ -1,0 +1,85 @@
+use bytes::Bytes;
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+
+const BOUNDS: Bounds = Bounds { ephemeral_bytes: 64 * 1024, bytes: 256 * 1024 };
+
+async fn pair() -> (Outbox, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (client, accepted) =
+        tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), async { listener.accept().await.unwrap().0 });
+    (Outbox::new(accepted, BOUNDS), client.unwrap())
+}
+
+/// Fills the kernel's buffers until something waits in the outbox.
+async fn stall(outbox: &Outbox) -> usize {
+    let chunk = Bytes::from(vec![7; 64 * 1024]);
+    let mut pushed = 0;
+    while outbox.backlog() == 0 {
+        assert_eq!(outbox.push(std::slice::from_ref(&chunk)), Pushed::Taken);
+        pushed += chunk.len();
+    }
+    pushed
+}
+
+#[tokio::test]
+async fn frames_arrive_in_order_and_nothing_waits() {
+    let (outbox, mut client) = pair().await;
+    outbox.stream().writable().await.unwrap();
+    assert_eq!(outbox.push(&[Bytes::from_static(b"ab"), Bytes::from_static(b"c")]), Pushed::Taken);
+    outbox.flush().await;
+    let mut read = [0; 3];
+    client.read_exact(&mut read).await.unwrap();
+    assert_eq!((&read, outbox.backlog()), (b"abc", 0));
+}
+
+#[tokio::test]
+async fn ephemeral_frames_go_first_and_then_the_socket_is_slow() {
+    let (outbox, _client) = pair().await;
+    stall(&outbox).await;
+    let chunk = Bytes::from(vec![7; 60 * 1024]);
+    assert_eq!(outbox.push_ephemeral(&chunk), Pushed::Shed);
+    while outbox.push(std::slice::from_ref(&chunk)) == Pushed::Taken {}
+    assert!(outbox.backlog() <= BOUNDS.bytes);
+    assert!(outbox.stalled_for(Instant::now()).is_some());
+}
+
+#[tokio::test]
+async fn a_slow_socket_still_gets_its_close_frame_whole() {
+    let (outbox, mut client) = pair().await;
+    let mut pushed = stall(&outbox).await;
+    let chunk = Bytes::from(vec![7; 60 * 1024]);
+    while outbox.push(std::slice::from_ref(&chunk)) == Pushed::Taken {
+        pushed += chunk.len();
+    }
+    outbox.close(Bytes::from_static(b"bye"));
+    assert_eq!(outbox.push(&[chunk]), Pushed::Refused);
+    let mut all = Vec::new();
+    let reader = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while !all.ends_with(b"bye") {
+            let read = client.read(&mut buffer).await.unwrap();
+            all.extend_from_slice(&buffer[..read]);
+        }
+    };
+    tokio::join!(outbox.flush(), reader);
+    assert!(outbox.is_over());
+    assert!(all.len() <= pushed + 3);
+}
+
+#[tokio::test]
+async fn what_waits_wakes_the_task_and_is_written_when_the_reader_reads() {
+    let (outbox, mut client) = pair().await;
+    let pushed = stall(&outbox).await;
+    outbox.woken().await;
+    let reader = async {
+        let mut buffer = vec![0; pushed];
+        client.read_exact(&mut buffer).await.unwrap();
+    };
+    tokio::join!(outbox.flush(), reader);
+    assert_eq!((outbox.backlog(), outbox.stalled_for(Instant::now())), (0, None));
+}

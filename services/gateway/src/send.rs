@@ -1,0 +1,101 @@
+//! A message's way into the log: checked, looked up if it may be a late retry, appended once.
+
+use chat_auth::Action;
+use chat_bus::Nonce;
+use chat_protocol::{
+    ClientId, ConversationId, ErrorCode, MessageId, Seq, Timestamp, UserId, content,
+    event::{Body, Event, MessageCreated},
+    limits,
+    model::{Content, MessageKind},
+};
+
+use crate::{app::App, fault::Fault, hub::Room, metrics};
+
+/// Events of the log read at once while a late retry is looked up.
+const LOOKUP_PAGE: usize = 1_000;
+
+/// A message that is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// Its address.
+    pub id: MessageId,
+    /// The gateway's time when it was accepted (of this try).
+    pub at: Timestamp,
+    /// It was there before: an earlier try of the same client id.
+    pub duplicate: bool,
+}
+
+impl App {
+    /// Sends a message. An answer means that it is stored; the same client id always answers the first message.
+    pub async fn send(
+        &self,
+        by: UserId,
+        to: ConversationId,
+        client_id: ClientId,
+        content: Content,
+    ) -> Result<Sent, Fault> {
+        let now = self.now();
+        let age_ms = self.age_ms(client_id, now)?;
+        content::check(&content, now)?;
+        let room = self.hub.room(to).await?;
+        room.authorize(by, Action::Send).await?;
+        let sent = |seq, duplicate| Sent { id: MessageId::new(room.shard, seq), at: now, duplicate };
+        if self.config.late_lookup && age_ms > limits::CLIENT_ID_LATE.as_millis() as i64 {
+            if let Some(seq) = self.first_with(&room, by, client_id).await? {
+                metrics::duplicate("store");
+                return Ok(sent(seq, true));
+            }
+        }
+        let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions: Vec::new() };
+        let event = Event { at: now, by, body: Body::MessageCreated(Box::new(created)) };
+        let nonce = Nonce::message(to, by, client_id);
+        let started = tokio::time::Instant::now();
+        let appended = self.log.append(to, nonce, event.encode(), None).await?;
+        metrics::appended(started.elapsed());
+        if appended.duplicate {
+            metrics::duplicate("log");
+        }
+        Ok(sent(appended.seq, appended.duplicate))
+    }
+
+    /// How old a client id says it is; refused when it cannot be true or cannot be looked up any more.
+    fn age_ms(&self, client_id: ClientId, now: Timestamp) -> Result<i64, Fault> {
+        let minted_ms = i64::try_from(client_id.ulid_ms()).unwrap_or(i64::MAX);
+        let age_ms = now.as_ms().saturating_sub(minted_ms);
+        let ahead = -age_ms > limits::CLIENT_ID_AHEAD.as_millis() as i64;
+        if ahead || age_ms > limits::CLIENT_ID_OLDEST.as_millis() as i64 {
+            let detail = if ahead { "client_id is from the future" } else { "client_id is older than 24 h" };
+            return Err(Fault { time: Some(now), ..Fault::new(ErrorCode::ClockSkew, detail) });
+        }
+        Ok(age_ms)
+    }
+
+    /// Where the first message with this client id is: in the store, or in what the store may lack.
+    ///
+    /// If either cannot be read the retry is refused, for it might be a second message.
+    async fn first_with(&self, room: &Room, by: UserId, client_id: ClientId) -> Result<Option<Seq>, Fault> {
+        let unreadable = |_| Fault::new(ErrorCode::StoreUnavailable, "cannot look up an old client_id now, try again");
+        // Read first: whatever is settled now is in the store when it is read below.
+        let mut after = self.log.shard_state(room.shard).await.map_err(|err| unreadable(Fault::from(err)))?.settled;
+        let row = self.store.first_with(room.conversation, by, client_id).await;
+        if let Some(row) = row.map_err(|err| unreadable(Fault::from(err)))? {
+            return Ok(Some(row.message.seq()));
+        }
+        loop {
+            let tail = self.log.tail(room.conversation, after, LOOKUP_PAGE).await;
+            let events = tail.map_err(|err| unreadable(Fault::from(err)))?;
+            for logged in &events {
+                after = logged.seq;
+                if let Ok(Event { by: sender, body: Body::MessageCreated(created), .. }) = Event::decode(&logged.event)
+                    && sender == by
+                    && created.client_id == client_id
+                {
+                    return Ok(Some(logged.seq));
+                }
+            }
+            if events.len() < LOOKUP_PAGE {
+                return Ok(None);
+            }
+        }
+    }
+}

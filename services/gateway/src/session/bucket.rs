@@ -1,0 +1,54 @@
+//! A token bucket with the time handed in. Pure.
+
+use chat_protocol::Timestamp;
+
+/// Holds up to `burst` tokens and regains `rate` of them every `per_ms`.
+#[derive(Debug, Clone, Copy)]
+pub struct Bucket {
+    rate: u32,
+    per_ms: u32,
+    burst: u32,
+    /// In parts of a token: `per_ms` parts are one.
+    parts: u64,
+    at: Timestamp,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub fn full(rate: u32, per_ms: u32, burst: u32, now: Timestamp) -> Self {
+        Self { rate, per_ms, burst, parts: u64::from(burst) * u64::from(per_ms), at: now }
+    }
+
+    /// Takes a token, or says in how many milliseconds there is one.
+    pub fn take(&mut self, now: Timestamp) -> Result<(), u64> {
+        let passed_ms = u64::try_from(now.as_ms() - self.at.as_ms()).unwrap_or(0);
+        self.at = self.at.max(now);
+        let token = u64::from(self.per_ms);
+        let gained = passed_ms.saturating_mul(self.rate.into());
+        self.parts = self.parts.saturating_add(gained).min(u64::from(self.burst) * token);
+        if self.parts >= token {
+            self.parts -= token;
+            Ok(())
+        } else {
+            Err((token - self.parts).div_ceil(u64::from(self.rate.max(1))))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_and_then_the_rate() {
+        let at = Timestamp::from_ms;
+        let mut bucket = Bucket::full(10, 1_000, 3, at(0));
+        assert_eq!([bucket.take(at(0)), bucket.take(at(0)), bucket.take(at(0))], [Ok(()); 3]);
+        assert_eq!(bucket.take(at(0)), Err(100));
+        assert_eq!(bucket.take(at(99)), Err(1));
+        assert_eq!(bucket.take(at(100)), Ok(()));
+        assert_eq!(bucket.take(at(50)), Err(100), "a clock that steps back gives nothing");
+        assert_eq!([bucket.take(at(9_999)), bucket.take(at(9_999)), bucket.take(at(9_999))], [Ok(()); 3]);
+        assert_eq!(bucket.take(at(9_999)), Err(100));
+    }
+}

@@ -1,0 +1,369 @@
+//! One WebSocket's task: reads frames, asks the [`Session`] what to do, does it.
+//!
+//! Small while idle: nothing here is allocated for a socket that only listens.
+
+mod open; // who is there: hello, resume, auth
+mod replay; // what it missed, conversation by conversation
+
+pub(crate) use open::reconnect;
+
+use std::{cell::RefCell, io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use chat_protocol::{
+    ConversationId, ErrorCode, Seq,
+    codec::Codec,
+    event::LeftReason,
+    frame::{Failure, Follow, Live, Ref, Renewed, ServerFrame, Want},
+    id::ClientId,
+    limits,
+};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{
+    app::App,
+    conn::{Conn, Notice},
+    fault::Fault,
+    metrics,
+    outbox::{Bounds, Outbox},
+    send::Sent,
+    session::{Limits, Session, Step},
+    ws::{self, Incoming, Reader, Violation},
+};
+
+/// Bytes read at once, into a buffer that all sockets of a thread share.
+const READ_BYTES: usize = 16 * 1024;
+/// Reads before other sockets get a turn.
+const READS_PER_TURN: usize = 16;
+/// For the close frame to go out, and for the other side's.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+/// Serves one socket until it ends. `first` is what arrived together with the upgrade.
+pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec) {
+    let bounds = Bounds { ephemeral_bytes: limits::OUTBOX_EPHEMERAL_BYTES, bytes: app.config.outbox_bytes };
+    let now = app.now();
+    let session_limits = Limits {
+        frames_per_s: app.config.frames_per_s,
+        frames_burst: app.config.frames_burst,
+        follows: limits::FOLLOWS,
+    };
+    let mut socket = Socket {
+        outbox: Arc::new(Outbox::new(stream, bounds)),
+        codec,
+        reader: Reader::new(codec),
+        session: Box::new(Session::new(session_limits, now)),
+        conn: None,
+        device: Box::default(),
+        want: Box::default(),
+        work: FuturesUnordered::new(),
+        app,
+    };
+    socket.feed(&first);
+    // Until the first frame there is no sweeper's eye on this socket: it brings a timer of its own.
+    let opened = Box::pin(socket.run_until_accepted()).await;
+    if opened {
+        socket.run().await;
+    }
+    Box::pin(socket.end()).await;
+}
+
+struct Socket {
+    app: Arc<App>,
+    outbox: Arc<Outbox>,
+    codec: Codec,
+    reader: Reader,
+    session: Box<Session>,
+    conn: Option<Arc<Conn>>,
+    /// What the client calls its device; for resume tokens.
+    device: Box<str>,
+    /// The ephemeral frames it asked for; for resume tokens.
+    want: Box<[Want]>,
+    work: FuturesUnordered<BoxFuture<'static, Work>>,
+}
+
+/// Something the session asked for is done.
+enum Work {
+    Sent(ConversationId, ClientId, Result<Sent, Fault>),
+    Replayed(Vec<ConversationId>, Result<(), Fault>),
+    /// Whether there is a seat now.
+    Followed(ConversationId, bool),
+}
+
+impl Socket {
+    /// Whether a first frame was accepted.
+    async fn run_until_accepted(&mut self) -> bool {
+        while !self.session.is_accepted() {
+            if self.outbox.is_closing() {
+                return false;
+            }
+            let wait_ms = self.session.due_at().as_ms() - self.app.now().as_ms();
+            let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+            if timeout(wait, self.turn()).await.is_err() {
+                let steps = self.session.on_tick(self.app.now());
+                self.perform(steps);
+            }
+        }
+        true
+    }
+
+    async fn run(&mut self) {
+        while !self.outbox.is_closing() {
+            self.turn().await;
+        }
+    }
+
+    /// Waits for one thing to happen and deals with it. Cancel-safe.
+    async fn turn(&mut self) {
+        let outbox = Arc::clone(&self.outbox);
+        let backlog = outbox.backlog() > 0;
+        tokio::select! {
+            readable = outbox.stream().readable() => match readable {
+                Ok(()) => self.read(),
+                Err(_) => self.outbox.kill(),
+            },
+            () = outbox.flush(), if backlog => {}
+            () = outbox.woken() => self.on_woken(),
+            Some(work) = self.work.next(), if !self.work.is_empty() => self.on_work(work),
+        }
+    }
+
+    /// Reads what is there, a bounded part of it.
+    fn read(&mut self) {
+        let outbox = Arc::clone(&self.outbox);
+        SCRATCH.with_borrow_mut(|scratch| {
+            for _ in 0..READS_PER_TURN {
+                match outbox.stream().try_read(scratch) {
+                    Ok(0) => return self.outbox.kill(),
+                    Ok(read) => self.feed(scratch.get(..read).unwrap_or_default()),
+                    Err(err) if err.kind() == io::ErrorKind::WouldBlock => return,
+                    Err(_) => return self.outbox.kill(),
+                }
+                if self.outbox.is_closing() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        let mut reader = std::mem::replace(&mut self.reader, Reader::new(self.codec));
+        let fed = reader.feed(bytes, |incoming| {
+            self.on_incoming(incoming);
+            !self.outbox.is_closing()
+        });
+        self.reader = reader;
+        if let Err(violation) = fed {
+            self.on_violation(violation);
+        }
+    }
+
+    fn on_incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Message(document) => {
+                let frame = self.codec.decode_client(&document);
+                metrics::frame_in(&frame, document.len());
+                if open::is_oversized(&frame, document.len()) {
+                    return self.on_violation(Violation::TooLarge);
+                }
+                let steps = self.session.on_frame(frame, self.app.now());
+                self.perform(steps);
+            }
+            Incoming::Ping(payload) => {
+                self.outbox.push(&[ws::pong(&payload)]);
+            }
+            Incoming::Pong => self.conn.iter().for_each(|conn| conn.on_pong()),
+            Incoming::Close(code) => {
+                metrics::closed_by_client();
+                self.outbox.close(ws::close(code.unwrap_or(1000), ""));
+            }
+        }
+    }
+
+    fn on_violation(&self, violation: Violation) {
+        let (code, reason, word) = match violation {
+            Violation::Protocol(reason) => (1002, reason, ErrorCode::Malformed),
+            Violation::NotUtf8 => (1007, "not UTF-8", ErrorCode::Malformed),
+            Violation::TooLarge => (1009, "frame too large", ErrorCode::TooLarge),
+            Violation::WrongKind => (4500, "wrong kind of message for this subprotocol", ErrorCode::Malformed),
+        };
+        metrics::closed(code, word);
+        self.outbox.close(ws::close(code, reason));
+    }
+
+    fn on_woken(&mut self) {
+        let Some(conn) = self.conn.clone() else { return };
+        for notice in conn.take_notices() {
+            self.on_notice(&conn, notice);
+        }
+        let now = self.app.now();
+        if conn.is_due(now) {
+            let steps = self.session.on_tick(now);
+            self.perform(steps);
+        }
+    }
+
+    fn on_notice(&mut self, conn: &Arc<Conn>, notice: Notice) {
+        match notice {
+            Notice::Added(added) if self.session.wants_added(added.conversation) => {
+                // From before the addition, so that the event that added the user is the first they see.
+                let before = Seq::new(added.head.get().saturating_sub(1));
+                let follow = Follow { reference: None, conversation: added.conversation, after: before };
+                self.work.push(replay::follow(Arc::clone(&self.app), Arc::clone(conn), follow));
+            }
+            Notice::Added(_) => {}
+            Notice::Removed(conversation, reason) => {
+                self.session.on_left(conversation);
+                self.unseat(conn, conversation, Some(reason));
+            }
+        }
+    }
+
+    /// Gives a seat up; says so where nobody else did.
+    fn unseat(&self, conn: &Arc<Conn>, conversation: ConversationId, reason: Option<LeftReason>) {
+        let Some(room) = self.app.hub.open_room(conversation) else { return };
+        let conn = Arc::clone(conn);
+        tokio::spawn(async move {
+            if room.unseat(conn.socket).await
+                && let Some(reason) = reason
+            {
+                conn.left(conversation, reason);
+            }
+        });
+    }
+
+    fn on_work(&mut self, work: Work) {
+        match work {
+            Work::Sent(conversation, client_id, sent) => {
+                let steps = self.session.on_sent(conversation, client_id, sent);
+                self.perform(steps);
+            }
+            Work::Replayed(follows, replayed) => match replayed {
+                Ok(()) => {
+                    self.session.on_replayed(follows, self.app.now());
+                    self.go_live();
+                }
+                Err(fault) => self.refuse(fault),
+            },
+            Work::Followed(conversation, followed) => {
+                if followed {
+                    self.session.on_followed(conversation, self.app.now());
+                }
+            }
+        }
+        self.schedule();
+    }
+
+    fn go_live(&self) {
+        let Some(conn) = &self.conn else { return };
+        let (resume_token, resume_expires_at) = self.resume_token(conn);
+        let follows = self.session.follows().len() + 1;
+        conn.send(&ServerFrame::Live(Live { follows, resume_token, resume_expires_at }));
+    }
+
+    fn perform(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            match step {
+                Step::Reply(frame) => self.reply(&frame),
+                Step::Hello(hello) => self.on_hello(*hello),
+                Step::Resume(resume) => self.on_resume(*resume),
+                Step::Auth(auth) => self.on_auth(&auth),
+                Step::Append(send) => {
+                    let (app, Some(conn)) = (Arc::clone(&self.app), &self.conn) else { continue };
+                    let by = conn.user;
+                    self.work.push(Box::pin(async move {
+                        let (to, client_id) = (send.conversation, send.client_id);
+                        Work::Sent(to, client_id, app.send(by, to, client_id, send.content).await)
+                    }));
+                }
+                Step::Follow(follow) => {
+                    let Some(conn) = &self.conn else { continue };
+                    self.work.push(replay::follow(Arc::clone(&self.app), Arc::clone(conn), follow));
+                }
+                Step::Unfollow(conversation) => {
+                    self.conn.iter().for_each(|conn| self.unseat(conn, conversation, None));
+                }
+                Step::Renew => {
+                    let Some(conn) = &self.conn else { continue };
+                    let (resume_token, resume_expires_at) = self.resume_token(conn);
+                    conn.send(&ServerFrame::Renewed(Renewed { resume_token, resume_expires_at }));
+                }
+                Step::Close(code, reason) => self.close(code, reason),
+            }
+        }
+        self.schedule();
+    }
+
+    /// Tells the sweeper when this socket wants to be woken.
+    fn schedule(&self) {
+        self.conn.iter().for_each(|conn| conn.wake_at(self.session.due_at()));
+    }
+
+    fn reply(&self, frame: &ServerFrame) {
+        self.outbox.push(&[crate::delivery::message(self.codec, frame)]);
+    }
+
+    fn close(&self, code: ErrorCode, reason: &str) {
+        let number = code.close().unwrap_or(4000);
+        metrics::closed(number, code);
+        self.outbox.close(ws::close(number, reason));
+    }
+
+    /// An error frame, and the close code that goes with it.
+    fn refuse(&self, fault: Fault) {
+        // What has no close code of its own ends a socket that is not live yet as a fault of ours, to be resumed.
+        let number = fault.code.close().unwrap_or(4000);
+        let code = fault.code;
+        self.reply(&ServerFrame::Error(Box::new(fault.frame())));
+        metrics::closed(number, code);
+        self.outbox.close(ws::close(number, code.code()));
+    }
+
+    fn answer_failure(&self, reference: Option<Ref>, fault: Fault) {
+        self.reply(&ServerFrame::Error(Box::new(Failure { reference, ..fault.frame() })));
+    }
+
+    /// Lets go of everything, in an order in which nothing is lost: seats, the last bytes, the other side's close.
+    async fn end(mut self) {
+        if let Some(conn) = self.conn.take() {
+            self.app.hub.unregister(&conn);
+            let feed = ConversationId::feed(conn.user);
+            for conversation in self.session.follows().chain([feed]).collect::<Vec<_>>() {
+                if let Some(room) = self.app.hub.open_room(conversation) {
+                    room.unseat(conn.socket).await;
+                }
+            }
+        }
+        // Appends under way are finished: their outcome is known to whoever retries them.
+        let Self { mut work, outbox, .. } = self;
+        let finish = async { while work.next().await.is_some() {} };
+        let close = async {
+            let _ = timeout(CLOSE_DEADLINE, outbox.flush()).await;
+            let _ = socket2::SockRef::from(outbox.stream()).shutdown(std::net::Shutdown::Write);
+            let _ = timeout(CLOSE_DEADLINE, drain(outbox.stream())).await;
+            outbox.kill();
+        };
+        let _ = tokio::join!(timeout(limits::APPEND_TIMEOUT, finish), close);
+    }
+}
+
+/// Reads until the other side closes: unread bytes would turn the close into a reset that can overtake our last frame.
+async fn drain(stream: &TcpStream) {
+    loop {
+        if stream.readable().await.is_err() {
+            return;
+        }
+        let ended = SCRATCH.with_borrow_mut(|scratch| match stream.try_read(scratch) {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(err) => err.kind() != io::ErrorKind::WouldBlock,
+        });
+        if ended {
+            return;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a socket missed: conversation by conversation, a few at a time, then one frame that says what is complete.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use chat_auth::Action;
+use chat_protocol::{
+    ConversationId, ErrorCode, Seq, UserId,
+    frame::{Cursors, Failure, Follow, Recovered, Ref, Resync, ServerFrame, Want},
+    limits,
+    model::HistoryAccess,
+};
+use futures_util::{StreamExt, future::BoxFuture, stream};
+
+use super::Work;
+use crate::{
+    app::App,
+    conn::Conn,
+    fault::Fault,
+    hub::{Budget, Followed, Proof},
+    metrics,
+};
+
+/// Every ephemeral frame there is; what an absent `want` stands for.
+pub(super) const WANTS: [Want; 3] = [Want::Typing, Want::Markers, Want::Presence];
+/// Conversations brought up to date at once, per socket.
+const AT_ONCE: usize = 16;
+/// Memberships read at once.
+const PAGE: usize = 500;
+
+/// After `hello`: the feed, and with `auto` the most recent conversations.
+pub(super) fn hello(app: Arc<App>, conn: Arc<Conn>, auto: bool, cursors: Cursors) -> BoxFuture<'static, Work> {
+    Box::pin(async move {
+        let follows = if auto { memberships(&app, conn.user).await } else { Ok(Vec::new()) };
+        let follows = match follows {
+            Ok(follows) => follows,
+            Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),
+        };
+        let proof = Proof { store: true, ..Proof::default() };
+        replay(&app, &conn, follows, &cursors, &proof).await
+    })
+}
+
+/// After `resume`: what the token says was followed.
+pub(super) fn resume(
+    app: Arc<App>,
+    conn: Arc<Conn>,
+    follows: Vec<ConversationId>,
+    cursors: Cursors,
+    proof: Proof,
+) -> BoxFuture<'static, Work> {
+    Box::pin(async move {
+        let follows = follows.into_iter().map(|conversation| (conversation, Seq::ZERO)).collect();
+        replay(&app, &conn, follows, &cursors, &proof).await
+    })
+}
+
+/// After `follow`, or when a conversation was just added.
+pub(super) fn follow(app: Arc<App>, conn: Arc<Conn>, follow: Follow) -> BoxFuture<'static, Work> {
+    Box::pin(async move {
+        let Follow { reference, conversation, after } = follow;
+        let answer = match try_follow(&app, &conn, conversation, after).await {
+            Ok(Followed::Left(reason)) => {
+                conn.left(conversation, reason);
+                return Work::Followed(conversation, false);
+            }
+            Ok(Followed::Recovered(head)) => recovered(reference, [(conversation, head)].into()),
+            Ok(Followed::Resync { from, head, reason }) => {
+                ServerFrame::Resync(Resync { reference, conversation, from, head, reason })
+            }
+            Err(fault) => {
+                let failure = Failure { reference, conversation: Some(conversation), ..fault.frame() };
+                ServerFrame::Error(Box::new(failure))
+            }
+        };
+        let seated = !matches!(answer, ServerFrame::Error(_));
+        conn.send(&answer);
+        Work::Followed(conversation, seated && conversation != ConversationId::feed(conn.user))
+    })
+}
+
+async fn try_follow(
+    app: &App,
+    conn: &Arc<Conn>,
+    conversation: ConversationId,
+    after: Option<Seq>,
+) -> Result<Followed, Fault> {
+    let mut after = after;
+    if conversation != ConversationId::feed(conn.user) {
+        let room = app.hub.room(conversation).await?;
+        let roster = room.authorize(conn.user, Action::Follow).await?;
+        let joined_only = roster.conversation().is_some_and(|known| known.history == HistoryAccess::Joined);
+        if joined_only && let Some(member) = roster.member(conn.user) {
+            let before_joining = Seq::new(member.joined_seq.get().saturating_sub(1)).unwrap_or(Seq::ZERO);
+            after = after.map(|after| after.max(before_joining));
+        }
+        // A client that follows anew keeps one seat.
+        room.unseat(conn.socket).await;
+    }
+    let proof = Proof { store: true, ..Proof::default() };
+    app.hub.follow(conn, conversation, after, &proof, &Budget::default()).await
+}
+
+/// Brings every conversation up to date; the frames that say how it went are out when it returns.
+async fn replay(
+    app: &App,
+    conn: &Arc<Conn>,
+    follows: Vec<(ConversationId, Seq)>,
+    cursors: &Cursors,
+    proof: &Proof,
+) -> Work {
+    let feed = ConversationId::feed(conn.user);
+    let budget = Budget::default();
+    let all = follows.iter().copied().chain([(feed, Seq::ZERO)]);
+    let outcomes: Vec<_> = stream::iter(all)
+        .map(|(conversation, joined)| {
+            let budget = &budget;
+            async move {
+                let cursor = cursors.get(&conversation).copied();
+                // Events from before a later joining are seen only by who may: that is `follow`'s check.
+                let followed = if cursor.is_some_and(|cursor| cursor.next() < joined) {
+                    try_follow(app, conn, conversation, cursor).await
+                } else {
+                    app.hub.follow(conn, conversation, cursor, proof, budget).await
+                };
+                (conversation, followed)
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+
+    let mut heads = Cursors::new();
+    let mut seated = BTreeSet::new();
+    for (conversation, followed) in outcomes {
+        match followed {
+            Ok(Followed::Recovered(head)) => {
+                metrics::resumed("recovered");
+                heads.insert(conversation, head);
+            }
+            Ok(Followed::Resync { from, head, reason }) => {
+                metrics::resumed("resync");
+                conn.send(&ServerFrame::Resync(Resync { reference: None, conversation, from, head, reason }));
+            }
+            Ok(Followed::Left(reason)) => {
+                conn.left(conversation, reason);
+                continue;
+            }
+            // What one may not follow any more is no reason to refuse the socket.
+            Err(fault) if matches!(fault.code, ErrorCode::NotFound | ErrorCode::NotAMember | ErrorCode::Forbidden) => {
+                continue;
+            }
+            Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),
+        }
+        if conversation != feed {
+            seated.insert(conversation);
+        }
+    }
+    conn.send(&recovered(None, heads));
+    Work::Replayed(seated.into_iter().collect(), Ok(()))
+}
+
+fn recovered(reference: Option<Ref>, heads: Cursors) -> ServerFrame {
+    ServerFrame::Recovered(Recovered { reference, heads })
+}
+
+/// The user's conversations with where they joined; of more than [`limits::FOLLOWS`] those with the newest heads.
+async fn memberships(app: &App, user: UserId) -> Result<Vec<(ConversationId, Seq)>, Fault> {
+    let mut all: Vec<(ConversationId, Seq)> = Vec::new();
+    loop {
+        let after = all.last().map(|(conversation, _)| *conversation);
+        let page = app.store.memberships(user, after, PAGE).await?;
+        let last = page.len() < PAGE;
+        all.extend(page.into_iter().map(|row| (row.conversation, row.member.joined_seq)));
+        if last || all.len() >= limits::CONVERSATIONS_PER_USER {
+            break;
+        }
+    }
+    if all.len() > limits::FOLLOWS {
+        let ids: Vec<ConversationId> = all.iter().map(|(conversation, _)| *conversation).collect();
+        let mut heads = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(1_000) {
+            heads.extend(app.log.heads(batch, false).await?);
+        }
+        // Positions of different shards begin at the same clock and so compare roughly; that is enough for a choice.
+        let mut ranked: Vec<_> = all.into_iter().zip(heads).collect();
+        ranked.sort_by_key(|((_, joined), head)| std::cmp::Reverse((*head, *joined)));
+        all = ranked.into_iter().take(limits::FOLLOWS).map(|(membership, _)| membership).collect();
+    }
+    Ok(all)
+}

@@ -1,0 +1,83 @@
+//! What happens by time, for all sockets at once: no timer per connection.
+
+use std::{sync::Arc, time::Duration};
+
+use chat_protocol::{
+    ErrorCode,
+    codec::Codec,
+    frame::{Goaway, GoawayReason, ServerFrame},
+    limits,
+};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::{app::App, metrics};
+
+const TICK: Duration = Duration::from_secs(1);
+/// Sockets looked at before other tasks get a turn.
+const SLICE: usize = 512;
+/// How long the log may be away before new clients are better served elsewhere.
+const LOG_AWAY: Duration = Duration::from_secs(30);
+
+/// Looks at every socket once a second; ends never.
+pub async fn run(app: Arc<App>) {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let log = app.health.check("log");
+    let mut log_seen = Instant::now();
+    loop {
+        tick.tick().await;
+        sockets(&app).await;
+        let status = app.log.status();
+        if status.connected {
+            log_seen = Instant::now();
+        }
+        if log_seen.elapsed() < LOG_AWAY { log.ok() } else { log.fail("the log has been away for 30 s") }
+    }
+}
+
+async fn sockets(app: &App) {
+    let (now, instant) = (app.now(), Instant::now());
+    let (mut json, mut msgpack, mut backlog) = (0, 0, 0);
+    for (place, conn) in app.hub.conns().iter().enumerate() {
+        match conn.codec {
+            Codec::Json => json += 1,
+            Codec::MsgPack => msgpack += 1,
+        }
+        backlog += conn.outbox.backlog();
+        conn.beat(now);
+        if conn.outbox.stalled_for(instant).is_some_and(|stalled| stalled > limits::WRITE_TIMEOUT) {
+            conn.close(ErrorCode::Slow, "no progress");
+        }
+        if conn.is_due(now) {
+            conn.outbox.poke();
+        }
+        if place % SLICE == SLICE - 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    metrics::sockets(Codec::Json.name(), json);
+    metrics::sockets(Codec::MsgPack.name(), msgpack);
+    metrics::outbox_bytes(backlog);
+}
+
+/// Sends every socket away at a pace, and closes what is left at the end of the window.
+pub async fn drain(app: &App) {
+    let conns = app.hub.conns();
+    if conns.is_empty() {
+        return;
+    }
+    let window = app.config.drain_window;
+    let deadline_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+    let deadline = Instant::now() + window;
+    for (place, conn) in conns.iter().enumerate() {
+        // Spread over half of the window: the other half is for coming back elsewhere.
+        let after_ms = deadline_ms / 2 * place as u64 / conns.len() as u64;
+        conn.send(&ServerFrame::Goaway(Goaway { reason: GoawayReason::Drain, after_ms, deadline_ms }));
+    }
+    while !app.hub.conns().is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    for conn in app.hub.conns() {
+        conn.close(ErrorCode::Draining, "this gateway stops");
+    }
+}
