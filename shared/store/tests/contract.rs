@@ -1,10 +1,15 @@
 //! What every store promises: one suite over all engines. Each behaviour brings its own users and conversations, so an
 //! engine may serve them all at once from one place.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use chat_protocol::time::SystemClock;
-use chat_store::{Embedded, Store};
+use chat_store::{
+    Embedded, Scylla, ScyllaOptions, Store,
+    migrate::{Replication, migrate},
+};
+use chat_testkit::servers::Cql;
+use tokio::sync::OnceCell;
 
 mod contract {
     pub(crate) mod conversations;
@@ -98,3 +103,31 @@ fn start_embedded() -> impl Future<Output = InOneProcess> {
 }
 
 holds_over!(embedded, crate::start_embedded);
+
+struct OnAServer {
+    store: Scylla,
+}
+
+impl Engine for OnAServer {
+    fn store(&self) -> &dyn Store {
+        &self.store
+    }
+}
+
+/// One keyspace for all behaviours: making its tables takes seconds. It ends with the server.
+static MIGRATED: OnceCell<ScyllaOptions> = OnceCell::const_new();
+
+async fn migrated() -> ScyllaOptions {
+    let keyspace = Cql::shared().await.unwrap().keyspace().await.unwrap();
+    let options = ScyllaOptions::from_url(keyspace.url()).unwrap();
+    migrate(&options, &Replication::Simple(1)).await.unwrap();
+    std::mem::forget(keyspace);
+    options
+}
+
+async fn start_scylla() -> OnAServer {
+    let options = MIGRATED.get_or_init(migrated).await;
+    OnAServer { store: Scylla::connect(options, Arc::new(SystemClock)).await.unwrap() }
+}
+
+holds_over!(scylla, crate::start_scylla);
