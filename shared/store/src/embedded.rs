@@ -90,3 +90,6 @@ impl Embedded {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests;

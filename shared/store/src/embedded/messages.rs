@@ -138,3 +138,21 @@ impl Messages for Embedded {
         .await
     }
 }
+
+#[cfg(test)]
+pub(super) fn reaction(
+    view: &super::view::View<'_>,
+    of: ConversationId,
+    (message, user, emoji): (Seq, UserId, &str),
+) -> Result<Option<(Seq, bool)>, StoreError> {
+    Ok(view.get(&REACTIONS, (of, message, user, emoji))?.map(|row| (row.at, row.present)))
+}
+
+#[cfg(test)]
+pub(super) fn pin(
+    view: &super::view::View<'_>,
+    of: ConversationId,
+    message: Seq,
+) -> Result<Option<(Seq, bool)>, StoreError> {
+    Ok(view.get(&PINS, (of, message))?.map(|row| (row.at, row.present)))
+}

@@ -106,14 +106,18 @@ impl Tables {
     }
 
     fn check_format(&self) -> Result<(), StoreError> {
-        let (marks, key) = (self.keyspace(Subject::Marks), FORMATS.key(()));
-        match marks.get(&key).map_err(|err| unreadable(&err))? {
-            None => marks.insert(key, FORMATS.encode(&FORMAT)?).map_err(|err| unwritable(&err)),
+        match self.keyspace(Subject::Marks).get(FORMATS.key(())).map_err(|err| unreadable(&err))? {
+            None => self.write_format(FORMAT),
             Some(row) => match FORMATS.decode(&row)? {
                 FORMAT => Ok(()),
                 other => Err(StoreError::Other(format!("format {other} is not known, only {FORMAT}"))),
             },
         }
+    }
+
+    pub(super) fn write_format(&self, format: u32) -> Result<(), StoreError> {
+        let row = FORMATS.encode(&format)?;
+        self.keyspace(Subject::Marks).insert(FORMATS.key(()), row).map_err(|err| unwritable(&err))
     }
 
     pub(super) fn keyspace(&self, subject: Subject) -> &Keyspace {

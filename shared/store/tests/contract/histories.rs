@@ -9,6 +9,7 @@ use chat_protocol::{
     rights::Role,
 };
 use chat_store::{Cursor, EventRow, Store};
+use futures_util::future::join_all;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::play::{Story, member, user};
@@ -26,9 +27,14 @@ pub(crate) async fn any_order_and_any_repetition_converge(store: &dyn Store) {
         let mut deliveries = history.events.clone();
         deliveries.extend(history.events.iter().filter(|_| chance.random_bool(0.3)).cloned());
         deliveries.shuffle(&mut chance);
+        let mut pieces = Vec::new();
         while !deliveries.is_empty() {
-            let piece = deliveries.split_off(deliveries.len().saturating_sub(chance.random_range(1..20)));
-            store.apply(&piece).await.unwrap();
+            pieces.push(deliveries.split_off(deliveries.len().saturating_sub(chance.random_range(1..20))));
+        }
+        // One persister, or several that know nothing of each other.
+        for at_once in pieces.chunks(if seed % 2 == 0 { 1 } else { 4 }) {
+            let applied = join_all(at_once.iter().map(|piece| store.apply(piece))).await;
+            applied.into_iter().for_each(Result::unwrap);
         }
         model.agrees_with(store, &history, seed).await;
 
