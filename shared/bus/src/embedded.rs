@@ -1,9 +1,11 @@
 //! The log of one process, in a key-value database on its disk. Same promises as the cluster's, same bytes.
 
+mod book; // what the writer knows, and decides by it
 mod consume; // the shared work as a stream
 mod fan; // one to many, bounded
 mod open; // the one database that log and store share
 mod recent; // nonces and heads in memory
+mod retention; // what leaves the log
 mod shared; // what writer and readers share
 mod tables; // keys, values and reads
 mod work; // who works on what, pure
@@ -12,6 +14,7 @@ mod writer; // the one thread that writes
 use std::{
     sync::{
         Arc,
+        atomic::Ordering,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
@@ -55,7 +58,8 @@ pub struct Options {
     pub shards: u16,
     /// Events that are settled and older than this are dropped.
     pub retention: Duration,
-    /// The log's size, before compression. From 85 % on settled events are dropped early, at 100 % appends are refused.
+    /// The log's size, before compression. From 85 % on events that are settled and older than the dedupe window are
+    /// dropped early, at 100 % appends are refused.
     pub bytes_max: u64,
     /// How long a nonce is remembered.
     pub dedupe_window: Duration,
@@ -107,7 +111,7 @@ impl Embedded {
     pub fn open(database: Database, options: Options) -> Result<Self, OpenError> {
         let shards = options.shards.clamp(1, Shard::COUNT_MAX);
         let shared = Arc::new(Shared::new(Options { shards, ..options }));
-        let (commands, inbox) = sync_channel(shared.options.append_window);
+        let (commands, inbox) = sync_channel(shared.options.append_window.max(1));
         let mut writer = Writer::new(shared.clone(), inbox);
         writer.attach(database)?;
         let writer = std::thread::Builder::new()
@@ -157,10 +161,13 @@ impl Embedded {
         if self.shared.is_failed() {
             return Err(BusError::Full(Full::Storage));
         }
-        match self.commands.try_send(Command::Append(append)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(BusError::Full(Full::Window)),
-            Err(TrySendError::Disconnected(_)) => return Err(BusError::Unavailable),
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        if let Err(refused) = self.commands.try_send(Command::Append(append)) {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(match refused {
+                TrySendError::Full(_) => BusError::Full(Full::Window),
+                TrySendError::Disconnected(_) => BusError::Unavailable,
+            });
         }
         match timeout(self.shared.options.append_deadline, answer).await {
             Ok(Ok(answer)) => answer,

@@ -6,6 +6,7 @@
 
 pub mod embedded; // the log of one process, on its disk
 mod error; // what can fail, and what its caller must decide
+pub mod faults; // a log that misbehaves on purpose
 mod log; // trait Log and its promises
 pub mod metrics; // names of what is counted
 pub mod nats; // the log of a cluster, on NATS JetStream

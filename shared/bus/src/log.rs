@@ -30,7 +30,8 @@ pub trait Log: Send + Sync + 'static {
 
     /// Appends once. Durable when it returns.
     ///
-    /// The same nonce inside the dedupe window gives the first position again, `duplicate`. With `expect` the event
+    /// The same nonce inside the dedupe window gives the first position again, `duplicate`; that is looked at first.
+    /// With `expect` the event
     /// is stored only if the conversation's last position is exactly that one (`Some(Seq::ZERO)`: it has none),
     /// else [`BusError::WrongHead`]. Appends of one caller to one conversation that are awaited one after the other
     /// are stored in that order. Fails fast ([`BusError::Unavailable`], [`BusError::Full`]) instead of waiting, and
@@ -51,7 +52,8 @@ pub trait Log: Send + Sync + 'static {
     /// Everything after `after` that is in the log, oldest first, at most `most` events; or an honest
     /// [`Replay::TooOld`] when the log no longer holds everything after `after`.
     ///
-    /// With `after = Seq::ZERO` everything the conversation ever had is asked for: `TooOld` if this shard ever dropped
+    /// A cursor below everything this shard ever gave out comes from a log that was lost: also `TooOld`. With
+    /// `after = Seq::ZERO` everything the conversation ever had is asked for: `TooOld` if this shard ever dropped
     /// anything. Where that claim is not needed use [`Log::tail`].
     async fn replay(&self, of: ConversationId, after: Seq, most: usize) -> Result<Replay, BusError>;
 
@@ -103,7 +105,7 @@ impl Nonce {
         ])
     }
 
-    /// For anything else that is named by `parts`.
+    /// For anything else that is named by `parts`. The conversation is one of them: a nonce is known to a whole shard.
     pub fn hash(parts: &[&[u8]]) -> Self {
         let mut sha = Sha256::new();
         for part in parts {
@@ -240,7 +242,7 @@ pub enum Topic {
 /// How the log is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// Within reach.
+    /// Within reach, and taking appends.
     pub connected: bool,
     /// What an acknowledgement is worth.
     pub durability: Durability,

@@ -10,6 +10,7 @@ mod contract {
 
     pub mod appending;
     pub mod dedupe;
+    pub mod filling;
     pub mod living;
     pub mod reading;
     pub mod rolling_back;
@@ -28,6 +29,10 @@ macro_rules! cases {
                 many_at_once_get_a_position_each,
                 of_many_who_expect_the_same_head_one_wins,
                 an_event_that_is_too_large_is_refused_and_the_next_one_is_not,
+            }
+            filling::{
+                beyond_the_window_appends_are_refused_and_not_stored,
+                a_full_log_refuses_and_is_still_read,
             }
             dedupe::{
                 a_repeated_nonce_gives_the_first_position,

@@ -115,9 +115,9 @@ impl Held<'_> {
             // Claims are runs of neighbours nearly always: one range for each run.
             for run in claims.chunk_by(|a, b| a.seq.next() == b.seq) {
                 let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
-                let records = tables.range(shard, first.seq, last.seq, run.len())?;
                 let mut claims = run.iter();
-                for record in records {
+                for record in tables.range(shard, first.seq, last.seq) {
+                    let record = record?;
                     if let Some(claim) = claims.find(|claim| claim.seq == record.logged.seq) {
                         found.push_back((*claim, record));
                     }
@@ -160,8 +160,15 @@ struct Settlement {
 impl Settle for Settlement {
     async fn ack(self: Box<Self>) -> Result<(), BusError> {
         let of = self.shared.shard_at(self.shard);
-        of.work().ack(self.claim.seq);
-        of.say_work_moved();
+        let was_full = {
+            let mut work = of.work();
+            let was_full = work.in_flight() >= self.shared.options.in_flight_max;
+            work.ack(self.claim.seq);
+            was_full
+        };
+        if was_full {
+            of.say_work_moved();
+        }
         Ok(())
     }
 

@@ -76,10 +76,15 @@ impl Heads {
         self.young.insert(of, head);
     }
 
-    /// Forgets all: the log dropped something.
-    pub(super) fn clear(&mut self) {
-        self.young.clear();
-        self.old.clear();
+    /// The log no longer holds this event.
+    pub(super) fn dropped(&mut self, of: ConversationId, seq: Seq) {
+        for heads in [&mut self.young, &mut self.old] {
+            if let Some(head) = heads.get_mut(&of)
+                && *head == Some(seq)
+            {
+                *head = None;
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) live: Arc<Fan<ConversationId, Live>>,
     pub(super) signals: Arc<Fan<Topic, Bytes>>,
     pub(super) closed: CancellationToken,
+    /// Appends that were queued and not answered yet.
+    pub(super) waiting: AtomicUsize,
     /// `None` while there is no database. Held for reading while one is used, so that letting go waits for readers.
     tables: RwLock<Option<Tables>>,
     /// The engine refused a write: it refuses all until it is opened again.
@@ -60,6 +62,7 @@ impl Shared {
             live: Fan::new(options.live_behind, Some(Live::Doubtful(Doubt::Overflow))),
             signals: Fan::new(SIGNALS_BEHIND, None),
             closed: CancellationToken::new(),
+            waiting: AtomicUsize::new(0),
             tables: RwLock::new(None),
             failed: watch::Sender::new(false),
             serving: AtomicBool::new(false),

@@ -156,18 +156,16 @@ impl Tables {
         Ok(tail)
     }
 
-    /// What a shard has from `first` to `last`, both included, oldest first.
-    pub(super) fn range(&self, shard: Shard, first: Seq, last: Seq, most: usize) -> fjall::Result<Vec<Record>> {
-        if first > last {
-            return Ok(Vec::new());
-        }
-        let entries = self.events.range(event_key(shard, first)..=event_key(shard, last)).take(most);
-        entries.map(decode).collect()
-    }
-
-    /// The newest events of a shard, newest first.
-    pub(super) fn newest(&self, shard: Shard, from: Seq) -> impl Iterator<Item = fjall::Result<Record>> {
-        self.events.range(event_key(shard, from)..=event_key(shard, Seq::MAX)).rev().map(decode)
+    /// What a shard has from `first` to `last`, both included; oldest first, or newest first from the other end.
+    pub(super) fn range(
+        &self,
+        shard: Shard,
+        first: Seq,
+        last: Seq,
+    ) -> impl DoubleEndedIterator<Item = fjall::Result<Record>> {
+        // An empty range must not be upside down.
+        let last = last.max(before(first));
+        self.events.range(event_key(shard, first)..event_key(shard, last.next())).map(decode)
     }
 }
 
@@ -298,8 +296,11 @@ mod tests {
         assert_eq!(tables.head(conversation).unwrap(), Some(two.logged.seq));
         assert_eq!(tables.head(ConversationId::from_u128(8)).unwrap(), None);
         assert_eq!(tables.tail(shard, conversation, one.logged.seq, 1).unwrap(), std::slice::from_ref(&two.logged));
-        assert_eq!(tables.range(shard, one.logged.seq, two.logged.seq, 9).unwrap(), [one.clone(), two.clone()]);
-        assert_eq!(tables.newest(shard, Seq::ZERO).next().unwrap().unwrap(), two);
+        let all = |first: &Record, last: &Record| -> Vec<_> {
+            tables.range(shard, first.logged.seq, last.logged.seq).map(Result::unwrap).collect()
+        };
+        assert_eq!(all(&one, &two), [one.clone(), two.clone()]);
+        assert_eq!(all(&two, &one), []);
 
         let mut batch = tables.synced_batch();
         tables.remove(&mut batch, shard, &one);

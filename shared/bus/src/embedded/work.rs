@@ -109,6 +109,11 @@ impl Work {
         self.pending.len() as u64 + (last.get() + 1).saturating_sub(self.next.get())
     }
 
+    /// How many were claimed and are not done.
+    pub(super) fn in_flight(&self) -> usize {
+        self.pending.len()
+    }
+
     /// When the next one is due again.
     pub(super) fn next_due(&self) -> Option<Instant> {
         self.due.first().map(|(due, _)| *due)

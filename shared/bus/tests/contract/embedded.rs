@@ -24,6 +24,7 @@ impl World for OnDisk {
             ack_wait: tuning.ack_wait,
             live_behind: tuning.live_behind,
             append_window: tuning.append_window,
+            bytes_max: tuning.bytes_max,
             ..Options::default()
         };
         Self { dir: TempDir::new().unwrap(), options }

@@ -28,6 +28,7 @@ impl World for OnServer {
             ack_wait: self.tuning.ack_wait,
             live_capacity: self.tuning.live_behind,
             append_window: self.tuning.append_window,
+            max_bytes: self.tuning.bytes_max / u64::from(self.tuning.shards),
             ..NatsOptions::new([self.server.url()])
         };
         Box::new(Nats::connect(options, Arc::new(SystemClock)).await.expect("a log"))

@@ -22,6 +22,8 @@ pub struct Tuning {
     pub live_behind: usize,
     /// Appends in flight.
     pub append_window: usize,
+    /// The log's size.
+    pub bytes_max: u64,
 }
 
 impl Default for Tuning {
@@ -32,6 +34,7 @@ impl Default for Tuning {
             ack_wait: Duration::from_secs(2),
             live_behind: 64,
             append_window: 1_024,
+            bytes_max: 1 << 30,
         }
     }
 }
