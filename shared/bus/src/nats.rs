@@ -5,21 +5,37 @@
 //!
 //! In reading order:
 
-mod api; // the JetStream API's words and what its refusals mean
-mod append; // one append, one acknowledgement, or an honest "unknown"
-mod consume; // the shared work of a shard
-mod direct; // batched direct gets
-mod link; // one connection: made, asked, watched
-mod live; // one subscription a conversation, shared by its viewers
 mod options; // what connect needs to know
-mod queue; // a bounded queue that never blocks whoever fills it
-mod read; // replay, tail, heads
+
+mod link; // one connection: made, asked, watched
+
 mod replies; // one subscription for every answer a connection waits for
-mod rollback; // a log that went back: noticed, refused, moved ahead
-mod shards; // what this node knows of each shard
-mod signals;
+
+mod api; // the JetStream API's words and what its refusals mean
+
 mod stream; // what a shard's stream looks like; made by any node, verified by all
-mod writer; // the connection that appends, replaced whenever it is lost // what may be lost
+
+mod shards; // what this node knows of each shard
+
+mod rollback; // a log that went back: noticed, refused, moved ahead
+
+mod writer; // the connection that appends, replaced whenever it is lost
+
+mod append; // one append, one acknowledgement, or an honest "unknown"
+
+mod direct; // batched direct gets
+
+mod read; // replay, tail, heads
+
+mod live; // one subscription a conversation, shared by its watchers
+
+mod queue; // a bounded queue that never blocks whoever fills it
+
+mod consume; // the shared work of a shard
+
+mod room; // what was settled is purged before a stream is full
+
+mod signals; // what may be lost
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -28,7 +44,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chat_protocol::{Clock, ConversationId, Seq, Shard};
 use futures_util::{StreamExt, TryStreamExt, stream::iter};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::options::{Credentials, NatsOptions, SyncInterval, Tls};
@@ -113,8 +129,8 @@ impl Nats {
     pub async fn connect(options: NatsOptions, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         options.validate()?;
         let deadline = Instant::now() + options.start_timeout;
-        let reader = Link::open(&options, Purpose::Read).await?;
-        let first_writer = Link::open(&options, Purpose::Write).await?;
+        let reader = first_link(&options, Purpose::Read, deadline).await?;
+        let first_writer = first_link(&options, Purpose::Write, deadline).await?;
         stream::supported(&reader.client.server_info().version)?;
 
         let stop = CancellationToken::new();
@@ -131,6 +147,7 @@ impl Nats {
         core.verify_streams(deadline).await?;
         tokio::spawn(writer::keep(core.clone(), first_writer));
         tokio::spawn(watch_reader(core.clone()));
+        tokio::spawn(room::keep(core.clone()));
         core.writer.ready(deadline).await.map_err(StartError::NotReady)?;
 
         let durability = core.options.durability();
@@ -143,6 +160,16 @@ impl Nats {
             "connected to the log"
         );
         Ok(Self { core, _stop: stop.drop_guard() })
+    }
+}
+
+/// Servers may start at the same time as this node: only refused credentials are not waited for.
+async fn first_link(options: &NatsOptions, purpose: Purpose, deadline: Instant) -> Result<Link, StartError> {
+    loop {
+        match Link::open(options, purpose).await {
+            Err(StartError::Connect(_)) if Instant::now() + RETRY_DELAY < deadline => sleep(RETRY_DELAY).await,
+            opened => return opened,
+        }
     }
 }
 

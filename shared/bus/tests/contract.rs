@@ -96,3 +96,25 @@ macro_rules! cases {
 
 cases!(embedded, contract::embedded::OnDisk);
 cases!(nats, contract::nats::OnServer);
+// Where three copies could make a difference.
+cases! {
+    nats_cluster, contract::nats::OnCluster,
+    appending::{
+        many_at_once_get_a_position_each,
+        of_many_who_expect_the_same_head_one_wins,
+    }
+    dedupe::{
+        duplicates_in_flight_all_get_the_first_position,
+        a_duplicate_is_recognised_before_the_head_is_compared,
+    }
+    reading::{
+        a_replay_in_pages_is_the_whole_conversation,
+        heads_of_very_many_come_in_the_order_asked,
+    }
+    living::{
+        following_under_concurrent_appends_misses_nothing,
+    }
+    rolling_back::{
+        a_log_behind_its_mark_refuses_until_it_is_moved_ahead,
+    }
+}

@@ -1,6 +1,6 @@
 //! The JetStream API's words, as far as we use them, and what its refusals mean for a caller.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{BusError, Full};
 
@@ -120,7 +120,13 @@ pub(super) struct AckFloor {
     pub stream_seq: u64,
 }
 
-/// `STREAM.PURGE`.
+/// `STREAM.PURGE`: everything below `seq`.
+#[derive(Serialize)]
+pub(super) struct Purge {
+    pub seq: u64,
+}
+
+/// The answer to [`Purge`].
 #[derive(Debug, Deserialize)]
 pub(super) struct Purged {
     pub success: bool,

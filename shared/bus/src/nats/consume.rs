@@ -1,6 +1,9 @@
 //! The shared work of a shard: one durable pull consumer, unfiltered, for all persisters.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_nats::{
     Client, Subject,
@@ -38,6 +41,7 @@ pub(super) async fn open(core: Arc<Core>, shard: Shard) -> Result<WorkStream, Bu
         return Err(BusError::Unavailable);
     }
     let work = core.pull(log).await?;
+    log.worked.store(true, Ordering::Release);
     let puller = Puller { core, shard, work: Some(work), failures: 0 };
     Ok(stream::unfold(puller, |mut puller| async { puller.next().await.map(|delivery| (delivery, puller)) }).boxed())
 }

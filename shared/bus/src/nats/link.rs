@@ -90,7 +90,7 @@ impl Link {
 
     /// The watcher's first look; changes are told from here on.
     pub(super) fn watch(&self) -> Watch {
-        Watch { connected: self.connected(), connects: self.connects() }
+        Watch { connected: self.connected(), connects: self.replies.connects() }
     }
 
     /// Waits for a change and fails what waited over a connection that was lost. A loss and the return that follows
@@ -103,13 +103,13 @@ impl Link {
             let now = self.watch();
             let before = std::mem::replace(watch, now);
             if watch.connects != before.connects {
-                self.replies.fail();
+                self.replies.fail_before(watch.connects);
                 if watch.connected {
                     return Change::Back;
                 }
             }
             if before.connected && !watch.connected {
-                self.replies.fail();
+                self.replies.fail_before(u64::MAX);
                 return Change::Lost;
             }
             if !before.connected && watch.connected {
@@ -117,10 +117,6 @@ impl Link {
             }
             let _looked_anyway = tokio::time::timeout(WATCH_INTERVAL, self.events.changed.notified()).await;
         }
-    }
-
-    fn connects(&self) -> u64 {
-        self.client.statistics().connects.load(Ordering::Acquire)
     }
 
     /// Publishes and waits for the one answer. What was handed over and not answered is [`BusError::Unknown`]; what
@@ -280,6 +276,7 @@ async fn dial(options: &NatsOptions, purpose: Purpose, events: Arc<Events>) -> R
     // Only the kind of a failure is kept: its source may name a URL, and a URL may carry a password.
     connect.connect(options.urls.clone()).await.map_err(|err| match err.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => StartError::Unauthorised,
+        ConnectErrorKind::ServerParse => StartError::Options("a url is none"),
         kind => StartError::Connect(kind.to_string()),
     })
 }

@@ -64,6 +64,16 @@ impl Channels {
         (channel, queue)
     }
 
+    fn leave(&self, channel: &Arc<Channel>, queue: &Arc<Queue<Logged>>) {
+        channel.watchers.lock().retain(|watcher| !Arc::ptr_eq(watcher, queue));
+        if channel.subscribed.initialized() {
+            channel.left.notify_one();
+        } else {
+            // No subscription, so no task that would see to it.
+            self.retire(channel);
+        }
+    }
+
     /// Takes the channel away if nobody watches it; a watcher who joins does so under the same lock.
     fn retire(&self, channel: &Arc<Channel>) -> bool {
         let mut open = self.open.lock();
@@ -78,14 +88,6 @@ impl Channels {
 impl Channel {
     fn new(of: ConversationId, shard: Shard) -> Arc<Self> {
         Arc::new(Self { of, shard, watchers: Mutex::default(), left: Notify::new(), subscribed: OnceCell::new() })
-    }
-
-    fn leave(&self, queue: &Arc<Queue<Logged>>) {
-        let mut watchers = self.watchers.lock();
-        watchers.retain(|watcher| !Arc::ptr_eq(watcher, queue));
-        if watchers.is_empty() {
-            self.left.notify_one();
-        }
     }
 
     fn push(&self, logged: &Logged) {
@@ -105,17 +107,12 @@ impl Core {
         }
         let (channel, queue) = self.channels.join(of, subject::shard_of(of, self.options.shards));
         let leave = {
-            let (channel, queue) = (channel.clone(), queue.clone());
-            move || channel.leave(&queue)
+            let (channels, channel, queue) = (self.channels.clone(), channel.clone(), queue.clone());
+            move || channels.leave(&channel, &queue)
         };
         // From here on dropping it leaves, also when the subscription fails or the caller goes away.
         let reader = Reader::new(queue, leave);
-        let subscribed = channel.subscribed.get_or_try_init(|| self.subscribe(&channel)).await;
-        if let Err(err) = subscribed {
-            drop(reader);
-            self.channels.retire(&channel);
-            return Err(err);
-        }
+        channel.subscribed.get_or_try_init(|| self.subscribe(&channel)).await?;
         let live = reader.map(|next| match next {
             Next::Item(logged) => Live::Event(logged),
             Next::Doubt(doubt) => Live::Doubtful(doubt),
@@ -155,7 +152,9 @@ async fn pump(core: Arc<Core>, channel: Arc<Channel>, mut subscriber: Subscriber
                     None => tracing::error!(shard = %channel.shard, "live event not understood"),
                 }
             }
-            () = channel.left.notified() => unwatched_since = Some(Instant::now()),
+            () = channel.left.notified() => {
+                unwatched_since = channel.watchers.lock().is_empty().then(Instant::now);
+            }
             () = linger => {
                 if channels.retire(&channel) {
                     break;

@@ -54,10 +54,13 @@ pub struct NatsOptions {
 }
 
 impl NatsOptions {
-    /// The defaults, for servers at these addresses.
-    pub fn new(urls: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    /// The defaults, for servers at these addresses, each a URL or several separated by commas.
+    pub fn new(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let urls = urls.into_iter();
         Self {
-            urls: urls.into_iter().map(Into::into).collect(),
+            urls: urls
+                .flat_map(|some| some.as_ref().split(',').map(|url| url.trim().to_owned()).collect::<Vec<_>>())
+                .collect(),
             name: "chat".to_owned(),
             credentials: Credentials::None,
             tls: None,

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use async_nats::{Client, Message};
+use async_nats::{Client, Message, Statistics};
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -23,6 +23,7 @@ use crate::BusError;
 pub(super) struct Replies {
     prefix: String,
     next: AtomicU64,
+    connection: Arc<Statistics>,
     slots: Arc<Mutex<Slots>>,
     pump: AbortOnDropHandle<()>,
 }
@@ -33,7 +34,13 @@ struct Slots {
     closed: bool,
 }
 
-enum Slot {
+struct Slot {
+    /// Which of the client's successive connections it was asked over.
+    connects: u64,
+    to: To,
+}
+
+enum To {
     One(oneshot::Sender<Message>),
     Many(mpsc::Sender<Message>),
 }
@@ -52,28 +59,29 @@ impl Replies {
                 }
             }
         }));
-        Ok(Self { prefix: format!("{inbox}."), next: AtomicU64::new(0), slots, pump })
+        let connection = client.statistics();
+        Ok(Self { prefix: format!("{inbox}."), next: AtomicU64::new(0), connection, slots, pump })
     }
 
     /// A place for one answer.
     pub(super) fn one(&self) -> Result<Waiting<oneshot::Receiver<Message>>, BusError> {
         let (sender, answer) = oneshot::channel();
-        self.place(Slot::One(sender), answer)
+        self.place(To::One(sender), answer)
     }
 
     /// A place for up to `most` answers; further ones are dropped.
     pub(super) fn many(&self, most: usize) -> Result<Waiting<mpsc::Receiver<Message>>, BusError> {
         let (sender, answers) = mpsc::channel(most);
-        self.place(Slot::Many(sender), answers)
+        self.place(To::Many(sender), answers)
     }
 
-    fn place<R>(&self, slot: Slot, answer: R) -> Result<Waiting<R>, BusError> {
+    fn place<R>(&self, to: To, answer: R) -> Result<Waiting<R>, BusError> {
         let token = self.next.fetch_add(1, Ordering::Relaxed);
         let mut slots = self.slots.lock();
         if slots.closed {
             return Err(BusError::Unavailable);
         }
-        slots.open.insert(token, slot);
+        slots.open.insert(token, Slot { connects: self.connects(), to });
         drop(slots);
         Ok(Waiting {
             subject: format!("{}{token}", self.prefix),
@@ -82,19 +90,21 @@ impl Replies {
         })
     }
 
-    /// Fails all that wait now.
-    pub(super) fn fail(&self) {
-        let failed = std::mem::take(&mut self.slots.lock().open);
-        drop(failed);
+    /// How often the client has connected.
+    pub(super) fn connects(&self) -> u64 {
+        self.connection.connects.load(Ordering::Acquire)
+    }
+
+    /// Fails all that were asked over a connection before the client's `connects`-th.
+    pub(super) fn fail_before(&self, connects: u64) {
+        self.slots.lock().open.retain(|_, slot| slot.connects >= connects);
     }
 
     /// Fails all that wait, and all that come later.
     pub(super) fn close(&self) {
         let mut slots = self.slots.lock();
         slots.closed = true;
-        let failed = std::mem::take(&mut slots.open);
-        drop(slots);
-        drop(failed);
+        slots.open.clear();
     }
 
     /// Whether answers can still come.
@@ -111,13 +121,13 @@ fn deliver(slots: &Mutex<Slots>, message: Message) {
     match slots.open.remove(&token) {
         // A late answer, to somebody who went away.
         None => {}
-        Some(Slot::One(waiting)) => {
+        Some(Slot { to: To::One(waiting), .. }) => {
             drop(slots);
             let _gone = waiting.send(message);
         }
-        Some(Slot::Many(waiting)) => {
+        Some(Slot { connects, to: To::Many(waiting) }) => {
             let _full_or_gone = waiting.try_send(message);
-            slots.open.insert(token, Slot::Many(waiting));
+            slots.open.insert(token, Slot { connects, to: To::Many(waiting) });
         }
     }
 }

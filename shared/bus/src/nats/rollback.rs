@@ -8,12 +8,11 @@
 use std::time::Duration;
 
 use chat_protocol::{Seq, Shard};
-use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::{
     Core, RETRY_DELAY, StartError,
-    api::{Purged, StreamInfo, code},
+    api::{StreamInfo, code},
     link::Link,
     shards::{Gate, ShardLog, position},
 };
@@ -26,11 +25,6 @@ const CERTAINTY: Duration = Duration::from_secs(12);
 /// How long a shard that another node moved ahead stays shut here. Two nodes that move it at once do so within a
 /// moment, and the second purge would take what was appended after the first.
 const QUIET: Duration = Duration::from_secs(3);
-
-#[derive(Serialize)]
-struct Purge {
-    seq: u64,
-}
 
 impl Core {
     /// Compares a shard's log with what it must hold, and opens or shuts its gate.
@@ -86,15 +80,12 @@ impl Core {
             return position(found.state.last_seq.saturating_add(1));
         }
         let to = self.now_as_seq().max(floor.saturating_add(1));
-        let verb = format!("STREAM.PURGE.{}", shard.stream);
-        let purged: Purged = self.reader.ask(&verb, &Purge { seq: to }, self.read_deadline()).await?;
-        if !purged.success {
-            return Err(BusError::Unavailable);
-        }
+        let floor = position(to)?;
+        self.purge(shard, to).await?;
         tracing::warn!(shard = %shard.shard, from = found.state.last_seq, to, "moved the log ahead");
         ::metrics::counter!(metrics::REBASED).increment(1);
         shard.set_gate(Gate::Open);
-        position(to)
+        Ok(floor)
     }
 
     /// The extent, once it reaches `floor` or patience ends. A stream that is gone is made anew, above every position

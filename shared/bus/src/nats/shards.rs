@@ -1,6 +1,6 @@
 //! What this node knows of each shard.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use chat_protocol::{Seq, Shard};
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Core,
-    api::{ConsumerInfo, StreamInfo, code},
+    api::{ConsumerInfo, Purge, Purged, StreamInfo, code},
     consume::CONSUMER,
     link::{AskError, Link},
     stream::Nothing,
@@ -31,6 +31,8 @@ pub(super) struct ShardLog {
     /// The highest position the store says was given out.
     mark: AtomicU64,
     gate: AtomicU8,
+    /// Somebody on this node does its work.
+    pub(super) worked: AtomicBool,
     info: Mutex<Option<(Instant, StreamInfo)>>,
     /// Held while it is compared or moved, so that an older look never overrules a newer one.
     pub(super) turn: Mutex<()>,
@@ -78,6 +80,7 @@ impl ShardLog {
             seen: AtomicU64::new(0),
             mark: AtomicU64::new(0),
             gate: AtomicU8::new(Gate::Unchecked as u8),
+            worked: AtomicBool::new(false),
             info: Mutex::new(None),
             turn: Mutex::new(()),
         }
@@ -167,6 +170,15 @@ impl Core {
             pending,
             bytes: info.state.bytes,
         })
+    }
+}
+
+impl Core {
+    /// Takes away everything below `seq`; beyond the last event, the next one gets exactly it.
+    pub(super) async fn purge(&self, shard: &ShardLog, seq: u64) -> Result<(), BusError> {
+        let verb = format!("STREAM.PURGE.{}", shard.stream);
+        let purged: Purged = self.reader.ask(&verb, &Purge { seq }, self.read_deadline()).await?;
+        if purged.success { Ok(()) } else { Err(BusError::Unavailable) }
     }
 }
 
