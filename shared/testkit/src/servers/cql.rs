@@ -15,7 +15,7 @@ use crate::leash::Slot;
 use crate::wire::{cql_query, free_port, loopback};
 
 /// It answers after 5 s on an idle machine; here others compile beside it.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_secs(180);
 const END_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A change of the schema takes a second when the server is busy.
