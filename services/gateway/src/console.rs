@@ -32,27 +32,36 @@ macro_rules! files {
 }
 
 files! {
-    "/"                            "index.html"       HTML;
-    "/console/style.css"           "style.css"        CSS;
-    "/console/icon.svg"            "icon.svg"         SVG;
-    "/console/app.js"              "app.js"           JS;
-    "/console/session.js"          "session.js"       JS;
-    "/console/rest.js"             "rest.js"          JS;
-    "/console/chat.js"             "chat.js"          JS;
-    "/console/connection.js"       "connection.js"    JS;
-    "/console/history.js"          "history.js"       JS;
-    "/console/link.js"             "link.js"          JS;
-    "/console/reader.js"           "reader.js"        JS;
-    "/console/outbox.js"           "outbox.js"        JS;
-    "/console/store.js"            "store.js"         JS;
-    "/console/users.js"            "users.js"         JS;
-    "/console/ids.js"              "ids.js"           JS;
-    "/console/dom.js"              "dom.js"           JS;
-    "/console/view_sign_in.js"     "view_sign_in.js"  JS;
-    "/console/view_chat.js"        "view_chat.js"     JS;
-    "/console/view_sidebar.js"     "view_sidebar.js"  JS;
-    "/console/view_thread.js"      "view_thread.js"   JS;
-    "/console/view_dialogs.js"     "view_dialogs.js"  JS;
+    "/"                           "index.html"         HTML;
+    "/console/style.css"          "style.css"          CSS;
+    "/console/style_parts.css"    "style_parts.css"    CSS;
+    "/console/style_sign_in.css"  "style_sign_in.css"  CSS;
+    "/console/style_chat.css"     "style_chat.css"     CSS;
+    "/console/style_thread.css"   "style_thread.css"   CSS;
+    "/console/style_dialogs.css"  "style_dialogs.css"  CSS;
+    "/console/style_phone.css"    "style_phone.css"    CSS;
+    "/console/icon.svg"           "icon.svg"           SVG;
+    "/console/app.js"             "app.js"             JS;
+    "/console/session.js"         "session.js"         JS;
+    "/console/rest.js"            "rest.js"            JS;
+    "/console/chat.js"            "chat.js"            JS;
+    "/console/connection.js"      "connection.js"      JS;
+    "/console/link.js"            "link.js"            JS;
+    "/console/reader.js"          "reader.js"          JS;
+    "/console/outbox.js"          "outbox.js"          JS;
+    "/console/history.js"         "history.js"         JS;
+    "/console/store.js"           "store.js"           JS;
+    "/console/users.js"           "users.js"           JS;
+    "/console/ids.js"             "ids.js"             JS;
+    "/console/dom.js"             "dom.js"             JS;
+    "/console/view_sign_in.js"    "view_sign_in.js"    JS;
+    "/console/view_chat.js"       "view_chat.js"       JS;
+    "/console/view_sidebar.js"    "view_sidebar.js"    JS;
+    "/console/view_thread.js"     "view_thread.js"     JS;
+    "/console/view_rows.js"       "view_rows.js"       JS;
+    "/console/view_composer.js"   "view_composer.js"   JS;
+    "/console/view_dialogs.js"    "view_dialogs.js"    JS;
+    "/console/view_people.js"     "view_people.js"     JS;
 }
 
 /// `GET /` and `GET /console/…`. Needs no token: the page asks for one.

@@ -1,5 +1,5 @@
-// The console: signs in, starts a chat, shows it. Reading order: session, rest · chat, connection, reader, outbox,
-// store · view_*. Nothing here is built or bundled; the browser runs these files as they are.
+// The console: signs in, starts a chat, shows it. Reading order: session, rest · chat, connection, link, reader,
+// outbox, history, store · view_*. Nothing here is built or bundled; the browser runs these files as they are.
 
 import { Chat } from "./chat.js";
 import { Session } from "./session.js";

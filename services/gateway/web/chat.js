@@ -252,7 +252,11 @@ export class Chat {
 
   // Beyond repair by events: the list is read again for the feed, pages for a conversation.
   #reread(id, after, head) {
-    if (id === this.me) return this.#loadList().then(() => true, () => false);
+    if (id === this.me)
+      return this.#loadList().then(
+        () => true,
+        () => false,
+      );
     const conversation = this.store.get(id);
     return conversation ? this.history.reread(conversation, after, head) : true;
   }

@@ -81,7 +81,10 @@ export class Connection {
     const ref = ++this.#ref;
     return new Promise((resolve, reject) => {
       if (!this.say({ ...frame, ref })) return reject(new Error("not connected"));
-      const timer = setTimeout(() => this.#settle(ref, (answer) => answer.reject(new Error("no answer"))), ANSWER_WITHIN_MS);
+      const timer = setTimeout(
+        () => this.#settle(ref, (answer) => answer.reject(new Error("no answer"))),
+        ANSWER_WITHIN_MS,
+      );
       this.#answers.set(ref, { resolve, reject, timer });
     });
   }
@@ -255,7 +258,8 @@ export class Connection {
   }
 
   #failAnswers() {
-    for (const ref of [...this.#answers.keys()]) this.#settle(ref, (answer) => answer.reject(new Error("disconnected")));
+    for (const ref of [...this.#answers.keys()])
+      this.#settle(ref, (answer) => answer.reject(new Error("disconnected")));
   }
 
   #later(name, ms, work) {

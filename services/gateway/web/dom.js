@@ -27,8 +27,14 @@ export function icon(name) {
 
 /** A round picture made of a name's first letters; its colour follows from the id. */
 export function avatar(id, name) {
-  const words = name.replace(/^[^\p{L}\p{N}]+/u, "").split(/[\s._-]+/u).filter(Boolean);
-  const letters = words.slice(0, 2).map((word) => [...word][0]).join("");
+  const words = name
+    .replace(/^[^\p{L}\p{N}]+/u, "")
+    .split(/[\s._-]+/u)
+    .filter(Boolean);
+  const letters = words
+    .slice(0, 2)
+    .map((word) => [...word][0])
+    .join("");
   let hue = 0;
   for (const char of id) hue = (hue * 31 + char.codePointAt(0)) % 8;
   return h("span", { class: `avatar hue-${hue}`, "aria-hidden": "true" }, letters.toUpperCase() || "?");
@@ -69,6 +75,11 @@ export function linked(text) {
   }
   parts.push(text.slice(from));
   return parts.filter((part) => part !== "");
+}
+
+/** Controls under their name. */
+export function field(id, label, ...controls) {
+  return h("div", { class: "field" }, h(id ? "label" : "span", { for: id, class: "label" }, label), ...controls);
 }
 
 /** A short word to the person, read out by screen readers. */

@@ -4,8 +4,16 @@
 const ACK_WITHIN_MS = 10_000;
 const GIVE_UP_MS = 60_000;
 const PASSING = new Set([
-  "log_unavailable", "store_unavailable", "hook_unavailable", "outcome_unknown", "storage_full", "internal",
-  "overloaded", "draining", "rate_limited", "slow_mode",
+  "log_unavailable",
+  "store_unavailable",
+  "hook_unavailable",
+  "outcome_unknown",
+  "storage_full",
+  "internal",
+  "overloaded",
+  "draining",
+  "rate_limited",
+  "slow_mode",
 ]);
 
 /**
@@ -159,7 +167,10 @@ export class Outbox {
     const { client_id, conversation, text, at, tried, code } = entry;
     const state = entry.state === "failed" ? "failed" : "waiting";
     try {
-      localStorage.setItem(this.#prefix + client_id, JSON.stringify({ client_id, conversation, text, at, state, tried, code }));
+      localStorage.setItem(
+        this.#prefix + client_id,
+        JSON.stringify({ client_id, conversation, text, at, state, tried, code }),
+      );
     } catch {
       // Storage is full or forbidden: the message is kept for as long as this page lives.
     }

@@ -1,24 +1,53 @@
 // What opens above the page: new conversation, join, members and details, profile.
 
-import { avatar, copy, explain, h, icon, reconcile, toast } from "./dom.js";
-import { isId, shortId } from "./ids.js";
+import { avatar, copy, explain, field, h, icon, reconcile, toast } from "./dom.js";
+import { isId } from "./ids.js";
+import { People } from "./view_people.js";
 
 /** Direct, group or broadcast, with people from the start. */
 export function showCreate(chat, created) {
-  const kind = choice("kind", [["direct", "Direct"], ["group", "Group"], ["broadcast", "Broadcast"]], "group", update);
-  const visibility = choice("visibility", [["private", "Private"], ["public", "Public"]], "private", update);
+  const kind = choice(
+    "kind",
+    [
+      ["direct", "Direct"],
+      ["group", "Group"],
+      ["broadcast", "Broadcast"],
+    ],
+    "group",
+    update,
+  );
+  const visibility = choice(
+    "visibility",
+    [
+      ["private", "Private"],
+      ["public", "Public"],
+    ],
+    "private",
+    update,
+  );
   const title = h("input", { id: "title", type: "text", maxlength: 128, autocomplete: "off" });
   const titleField = field("title", "Title", title);
   const visibilityField = field(null, "Who can join", visibility.element, h("p", { class: "hint" }));
   const people = new People(chat, "With");
   const submit = h("button", { class: "primary", type: "submit", id: "create" }, "Create");
-  const close = show("New conversation", [kind.element, titleField, visibilityField, people.element], [submit], async () => {
-    const options = { kind: kind.value, title: title.value.trim(), visibility: visibility.value, members: people.ids };
-    if (options.kind === "direct" && options.members.length !== 1) throw new Error("Choose the one person to talk with.");
-    const id = await chat.create(options);
-    close();
-    created(id);
-  });
+  const close = show(
+    "New conversation",
+    [kind.element, titleField, visibilityField, people.element],
+    [submit],
+    async () => {
+      const options = {
+        kind: kind.value,
+        title: title.value.trim(),
+        visibility: visibility.value,
+        members: people.ids,
+      };
+      if (options.kind === "direct" && options.members.length !== 1)
+        throw new Error("Choose the one person to talk with.");
+      const id = await chat.create(options);
+      close();
+      created(id);
+    },
+  );
   update();
 
   function update() {
@@ -32,16 +61,28 @@ export function showCreate(chat, created) {
 
 /** Public conversations are joined by their id. */
 export function showJoin(chat, joined) {
-  const id = h("input", { id: "join-id", type: "text", maxlength: 26, autocomplete: "off", spellcheck: "false", class: "mono" });
+  const id = h("input", {
+    id: "join-id",
+    type: "text",
+    maxlength: 26,
+    autocomplete: "off",
+    spellcheck: "false",
+    class: "mono",
+  });
   const submit = h("button", { class: "primary", type: "submit" }, "Join");
   const hint = h("p", { class: "hint" }, "Its members find the id under “Members and details”.");
-  const close = show("Join a conversation", [field("join-id", "Id of a public conversation", id), hint], [submit], async () => {
-    const wanted = id.value.trim().toUpperCase();
-    if (!isId(wanted)) throw new Error("An id has 26 characters.");
-    await chat.join(wanted);
-    close();
-    joined(wanted);
-  });
+  const close = show(
+    "Join a conversation",
+    [field("join-id", "Id of a public conversation", id), hint],
+    [submit],
+    async () => {
+      const wanted = id.value.trim().toUpperCase();
+      if (!isId(wanted)) throw new Error("An id has 26 characters.");
+      await chat.join(wanted);
+      close();
+      joined(wanted);
+    },
+  );
   id.focus();
 }
 
@@ -52,7 +93,12 @@ export function showConversation(chat, conversation) {
   const parts = [idLine("Conversation id", id), h("h3", {}, "Members"), list];
   const people = new People(chat, "Add people");
   const submit = h("button", { class: "primary", type: "submit", id: "add" }, "Add");
-  const leave = h("button", { class: "danger", type: "button", onclick: () => attempt(() => chat.leave(id).then(close)) }, icon("leave"), "Leave");
+  const leave = h(
+    "button",
+    { class: "danger", type: "button", onclick: () => attempt(() => chat.leave(id).then(close)) },
+    icon("leave"),
+    "Leave",
+  );
   const direct = info.kind === "direct";
   if (!direct) parts.push(people.element);
   const close = show(chat.title(conversation), parts, direct ? [] : [leave, submit], async () => {
@@ -67,7 +113,11 @@ export function showConversation(chat, conversation) {
 
   async function fill() {
     const members = await chat.loadMembers(conversation);
-    const draw = () => reconcile(list, members.map((member) => memberRow(chat, member)));
+    const draw = () =>
+      reconcile(
+        list,
+        members.map((member) => memberRow(chat, member)),
+      );
     draw();
     // Names may come a moment later.
     setTimeout(() => list.isConnected && draw(), 400);
@@ -78,8 +128,14 @@ export function showConversation(chat, conversation) {
 export function showProfile(chat, logOut) {
   const { me, users, outbox } = chat;
   const name = users.name(me);
-  const head = h("div", { class: "profile-card" }, avatar(me, name), h("div", {}, h("strong", {}, name), h("span", {}, users.handle(me))));
-  const unsent = outbox.size > 0 ? h("p", { class: "form-problem" }, `${outbox.size} unsent message(s) will be lost.`) : null;
+  const head = h(
+    "div",
+    { class: "profile-card" },
+    avatar(me, name),
+    h("div", {}, h("strong", {}, name), h("span", {}, users.handle(me))),
+  );
+  const unsent =
+    outbox.size > 0 ? h("p", { class: "form-problem" }, `${outbox.size} unsent message(s) will be lost.`) : null;
   const out = h("button", { class: "danger", type: "submit", id: "log-out" }, icon("leave"), "Log out");
   const close = show("You", [head, idLine("Your user id", me), unsent], [out], async () => {
     close();
@@ -87,121 +143,14 @@ export function showProfile(chat, logOut) {
   });
 }
 
-/** Chosen people as chips, found by the beginning of their name or by id. */
-class People {
-  most = 100;
-  #chat;
-  #chosen = new Map();
-  #chips = h("span", { class: "chips" });
-  #input = h("input", {
-    id: "people",
-    type: "text",
-    placeholder: "Name or user id",
-    autocomplete: "off",
-    spellcheck: "false",
-    autocapitalize: "none",
-    role: "combobox",
-    "aria-expanded": "false",
-    "aria-controls": "people-found",
-    oninput: () => this.#onInput(),
-    onkeydown: (event) => this.#onKey(event),
-  });
-  #found = h("ul", { class: "found", id: "people-found", role: "listbox", hidden: true });
-  #hint = h("p", { class: "hint" });
-  #timer = null;
-  #asked = 0;
-
-  constructor(chat, label) {
-    this.#chat = chat;
-    const box = h("div", { class: "people", onclick: () => this.#input.focus() }, this.#chips, this.#input);
-    this.element = field("people", label, box, this.#found, this.#hint);
-  }
-
-  get ids() {
-    return [...this.#chosen.keys()].slice(0, this.most);
-  }
-
-  clear() {
-    this.#chosen.clear();
-    this.#drawChips();
-  }
-
-  #onInput() {
-    clearTimeout(this.#timer);
-    this.#hint.textContent = "";
-    const text = this.#input.value.trim();
-    if (isId(text.toUpperCase())) this.#offer([{ id: text.toUpperCase(), name: shortId(text.toUpperCase()) }]);
-    else if (text.length < 2) this.#offer([]);
-    else this.#timer = setTimeout(() => this.#search(text.toLowerCase()), 150);
-  }
-
-  async #search(prefix) {
-    const asked = ++this.#asked;
-    try {
-      const users = await this.#chat.users.search(prefix);
-      if (asked !== this.#asked) return;
-      const others = users.filter(({ id }) => id !== this.#chat.me && !this.#chosen.has(id));
-      this.#offer(others);
-      if (others.length === 0) this.#hint.textContent = "Nobody's name begins so.";
-    } catch (problem) {
-      this.#offer([]);
-      const absent = [404, 405, 422].includes(problem.status);
-      this.#hint.textContent = absent ? "This server has no search by name: paste a user id." : explain(problem);
-    }
-  }
-
-  #offer(users) {
-    this.#found.hidden = users.length === 0;
-    this.#input.setAttribute("aria-expanded", String(users.length > 0));
-    const rows = users.map((user) => {
-      const name = user.display_name || user.name;
-      const handle = user.display_name ? `@${user.name}` : "";
-      const pick = { type: "button", role: "option", "data-user": user.id, onclick: () => this.#choose(user.id, name) };
-      return { key: user.id, state: name, make: () => h("li", {}, h("button", pick, avatar(user.id, name), name, h("small", {}, handle))) };
-    });
-    reconcile(this.#found, rows);
-  }
-
-  #choose(id, name) {
-    if (this.most === 1) this.#chosen.clear();
-    this.#chosen.set(id, name);
-    this.#input.value = "";
-    this.#offer([]);
-    this.#drawChips();
-    this.#input.focus();
-  }
-
-  #drawChips() {
-    const rows = [...this.#chosen].map(([id, name]) => {
-      const drop = () => {
-        this.#chosen.delete(id);
-        this.#drawChips();
-      };
-      const remove = { type: "button", "aria-label": `Remove ${name}`, onclick: drop };
-      return { key: id, state: name, make: () => h("span", { class: "chip" }, name, h("button", remove, icon("close"))) };
-    });
-    reconcile(this.#chips, rows);
-  }
-
-  #onKey(event) {
-    const first = this.#found.querySelector("button");
-    if (event.key === "Enter" && this.#input.value.trim() !== "") {
-      event.preventDefault();
-      first?.click();
-    } else if (event.key === "ArrowDown" && first) {
-      event.preventDefault();
-      first.focus();
-    } else if (event.key === "Backspace" && this.#input.value === "") {
-      this.#chosen.delete([...this.#chosen.keys()].at(-1));
-      this.#drawChips();
-    }
-  }
-}
-
 // One dialog at a time: a form whose submit runs `work` and shows what it throws.
 function show(title, parts, buttons, work) {
   const problem = h("p", { class: "form-problem", role: "alert" });
-  const closer = h("button", { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+  const closer = h(
+    "button",
+    { class: "icon-button", type: "button", "aria-label": "Close", onclick: () => dialog.close() },
+    icon("close"),
+  );
   const form = h(
     "form",
     { onsubmit },
@@ -209,10 +158,15 @@ function show(title, parts, buttons, work) {
     h("div", { class: "dialog-body" }, ...parts, problem),
     buttons.length > 0 ? h("footer", {}, ...buttons) : null,
   );
-  const dialog = h("dialog", { "aria-labelledby": "dialog-title", autofocus: true, onclose: () => dialog.remove() }, form);
+  const dialog = h(
+    "dialog",
+    { "aria-labelledby": "dialog-title", tabindex: -1, onclose: () => dialog.remove() },
+    form,
+  );
   dialog.addEventListener("pointerdown", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   dialog.showModal();
+  dialog.focus();
   return () => dialog.close();
 
   async function onsubmit(event) {
@@ -246,12 +200,12 @@ function memberRow(chat, { user, role }) {
 }
 
 function idLine(label, id) {
-  const button = h("button", { class: "icon-button", type: "button", title: "Copy", "aria-label": `Copy ${label}`, onclick: () => copy(id) }, icon("copy"));
+  const button = h(
+    "button",
+    { class: "icon-button", type: "button", title: "Copy", "aria-label": `Copy ${label}`, onclick: () => copy(id) },
+    icon("copy"),
+  );
   return h("div", { class: "id-line" }, h("span", {}, label), h("code", {}, id), button);
-}
-
-function field(id, label, ...controls) {
-  return h("div", { class: "field" }, h(id ? "label" : "span", { for: id, class: "label" }, label), ...controls);
 }
 
 function choice(name, options, chosen, changed) {
@@ -264,7 +218,13 @@ function choice(name, options, chosen, changed) {
   const self = { element, value: chosen };
   for (const [value, label] of options) {
     const checked = String(value === chosen);
-    element.append(h("button", { type: "button", role: "radio", name, value, "aria-checked": checked, onclick: () => choose(value) }, label));
+    element.append(
+      h(
+        "button",
+        { type: "button", role: "radio", name, value, "aria-checked": checked, onclick: () => choose(value) },
+        label,
+      ),
+    );
   }
   return self;
 }

@@ -49,7 +49,10 @@ export class Sidebar {
 
   draw() {
     const shown = this.#shown();
-    reconcile(this.#list, shown.map((conversation) => this.#row(conversation)));
+    reconcile(
+      this.#list,
+      shown.map((conversation) => this.#row(conversation)),
+    );
     this.#drawEmpty(shown.length);
     this.#drawProfile();
     this.#drawStatus();
@@ -115,7 +118,11 @@ export class Sidebar {
           h("span", { class: "conversation-preview" }, preview),
           pending ? h("span", { class: "badge failed", title: "A message was not sent" }, "!") : null,
           badge !== null && !pending
-            ? h("span", { class: `badge${badge ? "" : " dot"}`, "aria-label": badge ? `${badge} unread` : "unread" }, badge)
+            ? h(
+                "span",
+                { class: `badge${badge ? "" : " dot"}`, "aria-label": badge ? `${badge} unread` : "unread" },
+                badge,
+              )
             : null,
         ),
       );

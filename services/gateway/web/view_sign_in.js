@@ -18,7 +18,11 @@ export function signIn(root, { signedIn, why }) {
   name.control.setAttribute("title", "3 to 32 of a–z, 0–9, _ . -");
   name.control.setAttribute("autocapitalize", "none");
   name.control.setAttribute("spellcheck", "false");
-  const display = input("display-name", "Display name", { autocomplete: "name", maxlength: 64, placeholder: "Optional" });
+  const display = input("display-name", "Display name", {
+    autocomplete: "name",
+    maxlength: 64,
+    placeholder: "Optional",
+  });
   const password = input("password", "Password", { type: "password", minlength: 8, maxlength: 1024, required: true });
   const problem = h("p", { class: "form-problem", role: "alert" }, why ? (WHY[why] ?? "Log in again.") : "");
   const submit = h("button", { class: "primary wide", type: "submit" });

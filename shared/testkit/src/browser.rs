@@ -169,7 +169,8 @@ impl Tab {
     async fn picture(&self) -> anyhow::Result<PathBuf> {
         let answer = self.session.ask("Page.captureScreenshot", json!({ "format": "png" })).await?;
         let picture = base64::engine::general_purpose::STANDARD.decode(word(&answer, "/data")?)?;
-        let at = self.pictures.join(format!("{}.png", self.name));
+        // Tests run side by side, and each has an alice.
+        let at = self.pictures.join(format!("{}-{}.png", self.name, self.session.id()));
         std::fs::write(&at, picture)?;
         Ok(at)
     }

@@ -87,6 +87,10 @@ impl Session {
         self.devtools.put(method, params, Some(&self.id)).await
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
     pub(super) fn complaints(&self) -> Vec<String> {
         self.devtools.heard.lock().complaints.get(&self.id).cloned().unwrap_or_default()
     }
