@@ -19,6 +19,8 @@ use sha2::{Digest, Sha256};
 use crate::cache::Cache;
 use crate::keys::{Key, Keys};
 
+/// `iss` and `aud` of the tokens that our own gateways sign for each other.
+pub const OURS: &str = "chat";
 /// RFC 9068: this JWT is an access token and nothing else.
 const TYPE: &str = "at+jwt";
 /// Clocks of nodes differ by less.

@@ -14,7 +14,8 @@
 //! The type of a setting decides the rest: a `Secret<String>` is masked, a `Vec` takes a TOML array or, in the
 //! environment, a list with commas. An empty environment variable counts as not set. Environment variables that name
 //! no setting are left alone (an orchestrator sets some of its own, such as `CHAT_SERVICE_HOST`); unknown keys in the
-//! file are refused.
+//! file are refused. Relations between settings (`requires`, `conflicts_with`) are for the reader to check: to clap a
+//! value from the file or the environment is a default, and defaults have no relations.
 
 mod file;
 mod report;
@@ -119,6 +120,12 @@ where
         .map(|key| Setting { key: key.clone(), values: report::shown(&matches, key), origin: origin_of(&key.id) })
         .collect();
     Ok(Loaded { matches, settings })
+}
+
+/// One variable of this process's environment, for [`load`]. What is not UTF-8 counts as not set.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub fn process_env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The settings a command declares: its own long options, in order.

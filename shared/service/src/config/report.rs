@@ -14,24 +14,28 @@ pub(super) fn shown(matches: &ArgMatches, key: &Key) -> Option<Vec<String>> {
     Some(raw.map(|value| if key.secret { MASK.to_owned() } else { mask_userinfo(&value.to_string_lossy()) }).collect())
 }
 
-/// `nats://user:password@host` → `nats://***@host`, also within a list.
+/// `nats://user:password@host` → `nats://***@host`, for each URL in the text. Rather masks too much: a password may
+/// hold a slash that somebody forgot to encode.
 fn mask_userinfo(text: &str) -> String {
-    let mask = |part: &str| match part.split_once("://") {
-        Some((scheme, rest)) => {
-            let authority = rest.find('/').unwrap_or(rest.len());
-            match rest[..authority].rfind('@') {
-                Some(at) => format!("{scheme}://{MASK}{}", &rest[at..]),
-                None => part.to_owned(),
+    let mut urls = text.split("://");
+    let mut shown = urls.next().unwrap_or_default().to_owned();
+    for url in urls {
+        shown.push_str("://");
+        match url.rfind('@') {
+            Some(at) => {
+                shown.push_str(MASK);
+                shown.push_str(url.get(at..).unwrap_or_default());
             }
+            None => shown.push_str(url),
         }
-        None => part.to_owned(),
-    };
-    text.split(',').map(mask).collect::<Vec<_>>().join(",")
+    }
+    shown
 }
 
 /// A TOML file of everything in force. Each line says where its value came from; unset ones are comments.
 pub fn render(settings: &[Setting]) -> String {
-    let (top, sections) = by_section(settings, |setting| &setting.key);
+    let shown = settings.iter().filter(|setting| !setting.key.hidden || setting.origin != Origin::Default);
+    let (top, sections) = by_section(shown, |setting| &setting.key);
     let mut text = String::new();
     for setting in top {
         line(&mut text, setting);
@@ -48,7 +52,7 @@ pub fn render(settings: &[Setting]) -> String {
 /// A Markdown table of every setting: its name in all places, its default and what it does.
 pub fn reference(command: &Command) -> String {
     let keys = super::keys(command);
-    let (top, sections) = by_section(&keys, |key| key);
+    let (top, sections) = by_section(keys.iter().filter(|key| !key.hidden), |key| key);
     let mut text = String::new();
     let mut table = |title: Option<&str>, keys: &[&Key]| {
         if let Some(title) = title {
@@ -75,9 +79,14 @@ fn default_of(command: &Command, key: &Key) -> String {
     if values.is_empty() { "–".to_owned() } else { format!("`{}`", values.join(",")) }
 }
 
-fn by_section<T>(items: &[T], key: impl Fn(&T) -> &Key) -> (Vec<&T>, BTreeMap<&str, Vec<&T>>) {
+type Sections<'a, T> = BTreeMap<&'a str, Vec<&'a T>>;
+
+fn by_section<'a, T>(
+    items: impl Iterator<Item = &'a T>,
+    key: impl Fn(&'a T) -> &'a Key,
+) -> (Vec<&'a T>, Sections<'a, T>) {
     let mut top = Vec::new();
-    let mut sections: BTreeMap<&str, Vec<&T>> = BTreeMap::new();
+    let mut sections = Sections::new();
     for item in items {
         match key(item).section.as_deref() {
             Some(section) => sections.entry(section).or_default().push(item),
@@ -122,7 +131,7 @@ mod tests {
         assert_eq!(mask_userinfo("nats://me:s3cret@10.0.0.1:4222"), "nats://***@10.0.0.1:4222");
         assert_eq!(mask_userinfo("nats://a:b@x,nats://token@y/z"), "nats://***@x,nats://***@y/z");
         assert_eq!(mask_userinfo("scylla://10.0.0.1/chat"), "scylla://10.0.0.1/chat");
-        assert_eq!(mask_userinfo("http://x/@you"), "http://x/@you");
+        assert_eq!(mask_userinfo("scylla://me:pa/ss,w@10.0.0.1/chat"), "scylla://***@10.0.0.1/chat");
         assert_eq!(mask_userinfo("plain"), "plain");
     }
 }

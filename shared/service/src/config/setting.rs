@@ -19,6 +19,8 @@ pub struct Key {
     pub secret: bool,
     /// Takes several values.
     pub many: bool,
+    /// Not for operators: shown only where it was set.
+    pub hidden: bool,
     /// The `--help` line.
     pub help: String,
 }
@@ -45,6 +47,7 @@ impl Key {
             name,
             secret: super::is_secret(arg),
             many: matches!(arg.get_action(), ArgAction::Append),
+            hidden: arg.is_hide_set(),
             help: arg.get_help().map(ToString::to_string).unwrap_or_default(),
         })
     }

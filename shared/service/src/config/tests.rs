@@ -14,6 +14,9 @@ struct Cli {
     persister: PersisterConfig,
     #[command(flatten)]
     auth: AuthConfig,
+    /// Tests only
+    #[arg(long, default_value_t = 7, hide = true)]
+    chaos: u32,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -186,6 +189,14 @@ fn the_report_is_toml_with_origins_and_without_secrets() {
     assert!(report.contains("# origins is not set"), "{report}");
     assert!(!report.contains("s3cret") && !report.contains("pass"), "{report}");
     report.parse::<toml::Table>().expect("the report is TOML itself");
+}
+
+#[test]
+fn hidden_settings_are_shown_only_where_they_were_set() {
+    let report = |start: Start<'_>| render(&start.load().unwrap().1.settings);
+    assert!(!report(Start::default()).contains("chaos"));
+    assert!(report(Start { env: &[("CHAT_CHAOS", "8")], ..Start::default() }).contains("chaos = 8"));
+    assert!(!reference(&Cli::command()).contains("chaos"));
 }
 
 #[test]

@@ -1,0 +1,92 @@
+//! The engines of a cluster: connections to NATS and to a CQL server.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use chat_bus::nats::{Credentials, StartError, SyncInterval, Tls};
+use chat_bus::{Log, Nats, NatsOptions};
+use chat_protocol::time::SystemClock;
+use chat_service::Backoff;
+use chat_store::{Scylla, ScyllaOptions, Store, StoreError};
+
+use crate::settings::{LogSettings, Sync};
+
+/// Of the whole log, unless told otherwise.
+const LOG_BYTES_MAX: u64 = 16 << 30;
+const RETRY_BASE: Duration = Duration::from_millis(500);
+const RETRY_CAP: Duration = Duration::from_secs(5);
+
+pub(crate) async fn log(urls: &str, settings: &LogSettings, patience: Duration) -> anyhow::Result<Arc<dyn Log>> {
+    let options = options(urls, settings)?;
+    let away = |err: &StartError| matches!(err, StartError::Connect(_) | StartError::NotReady(_));
+    let log = patiently("log", patience, away, async || Nats::connect(options.clone(), Arc::new(SystemClock)).await);
+    Ok(Arc::new(log.await?))
+}
+
+pub(crate) async fn store(url: &str, patience: Duration) -> anyhow::Result<Arc<dyn Store>> {
+    let options = ScyllaOptions::from_url(url)?;
+    let away = |err: &StoreError| matches!(err, StoreError::Unavailable);
+    let store = patiently("store", patience, away, async || Scylla::connect(&options, Arc::new(SystemClock)).await);
+    Ok(Arc::new(store.await?))
+}
+
+/// Connects, and tries again while the server is `away`, until `patience` is over.
+async fn patiently<T, E>(
+    what: &'static str,
+    patience: Duration,
+    away: impl Fn(&E) -> bool,
+    connect: impl AsyncFn() -> Result<T, E>,
+) -> anyhow::Result<T>
+where
+    E: Display + Into<anyhow::Error>,
+{
+    let started = Instant::now();
+    let mut backoff = Backoff::new(RETRY_BASE, RETRY_CAP);
+    loop {
+        match connect().await {
+            Ok(connected) => return Ok(connected),
+            Err(err) if away(&err) && started.elapsed() < patience => {
+                tracing::warn!(error = %err, "{what} not reached, trying again");
+                let delay = backoff.next_delay(&mut rand::rng());
+                tokio::time::sleep(delay).await;
+            }
+            Err(err) => return Err(err.into()).with_context(|| format!("connect to the {what}")),
+        }
+    }
+}
+
+fn options(urls: &str, settings: &LogSettings) -> anyhow::Result<NatsOptions> {
+    let urls: Vec<_> = urls.split(',').map(str::trim).collect();
+    if !urls.iter().all(|url| url.starts_with("nats://") || url.starts_with("tls://")) {
+        bail!("a log's URL is nats://host[:port] or tls://host[:port], several with commas");
+    }
+    let mut options = NatsOptions::new(urls);
+    options.shards = settings.log_shards.unwrap_or(options.shards);
+    options.replicas = settings.log_replicas;
+    options.retention = settings.log_retention;
+    options.max_bytes = settings.log_bytes_max.unwrap_or(LOG_BYTES_MAX) / u64::from(options.shards.max(1));
+    options.dedupe_window = settings.log_dedupe_window;
+    options.create_streams = settings.log_create_streams;
+    options.sync = match settings.log_sync {
+        Some(Sync::Always) => SyncInterval::Always,
+        Some(Sync::Every(interval)) => SyncInterval::Every(interval),
+        None => SyncInterval::Unstated,
+    };
+    if let Some(file) = &settings.log_credentials_file {
+        options.credentials = Credentials::File(file.clone());
+    }
+    options.tls = tls(settings)?;
+    Ok(options)
+}
+
+fn tls(settings: &LogSettings) -> anyhow::Result<Option<Tls>> {
+    let client = match (&settings.log_certificate_file, &settings.log_key_file) {
+        (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+        (None, None) => None,
+        _ => bail!("log_certificate_file and log_key_file are given together, or not at all"),
+    };
+    let roots = settings.log_ca_file.clone();
+    Ok((client.is_some() || roots.is_some()).then_some(Tls { roots, client }))
+}

@@ -1,0 +1,173 @@
+//! One node: bind the addresses, connect log and store, run the roles, and end them in order.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chat_auth::Keys;
+use chat_protocol::time::SystemClock;
+use chat_service::ops::Ops;
+use chat_service::shutdown::Ended;
+use chat_service::{Health, Shutdown, metrics};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::engines::Engines;
+use crate::listen::bind;
+use crate::settings::{Backends, Settings};
+use crate::watch;
+
+/// How long log and store may take to answer at the start.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// What a role may need beyond its drain window before it is stopped hard, and what is left after that.
+const STOP_GRACE: Duration = Duration::from_secs(15);
+
+/// What this process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    All,
+    Gateway,
+}
+
+/// Where a node listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// `None` for roles that serve no users.
+    pub public: Option<SocketAddr>,
+    pub ops: SocketAddr,
+}
+
+/// A node that runs.
+#[derive(Debug)]
+pub struct Running {
+    addresses: Addresses,
+    shutdown: Shutdown,
+    drain_window: Duration,
+    roles: JoinSet<anyhow::Result<()>>,
+    _ops: Ops,
+}
+
+/// Starts a node. It serves when this returns.
+///
+/// # Errors
+/// Whatever keeps it from starting, in words for whoever started it.
+pub async fn serve(role: Role, settings: Settings) -> anyhow::Result<Running> {
+    role.check(&settings)?;
+    let public = role.serves_users().then(|| bind(settings.listen, "--listen")).transpose()?;
+    let ops = bind(settings.ops_listen, "--ops-listen")?;
+
+    let (health, shutdown) = (Health::new(), Shutdown::new());
+    let recorder = metrics::install()?;
+    metrics::build_info(env!("CARGO_PKG_VERSION"), option_env!("CHAT_COMMIT").unwrap_or("unknown"));
+    health.fact("version", env!("CARGO_PKG_VERSION"));
+    let ops = Ops::start(ops, health.clone(), shutdown.clone(), recorder)?;
+
+    let engines = Engines::open(&settings, START_PATIENCE).await?;
+    watch::start(&engines, &health, &shutdown);
+    let public = public.map(TcpListener::from_std).transpose()?;
+    let addresses = Addresses { public: public.as_ref().map(TcpListener::local_addr).transpose()?, ops: ops.address() };
+    let mut running =
+        Running { addresses, shutdown, drain_window: settings.gateway.drain_window, roles: JoinSet::new(), _ops: ops };
+    if let Some(listener) = public {
+        running.gateway(settings.gateway.clone(), listener, role.keys(&settings)?, &engines, &health);
+    }
+    health.started();
+    Ok(running)
+}
+
+impl Role {
+    const fn serves_users(self) -> bool {
+        matches!(self, Self::All | Self::Gateway)
+    }
+
+    /// The embedded engines live inside one process, so one process must do everything.
+    fn check(self, settings: &Settings) -> anyhow::Result<()> {
+        let backends = settings.backends()?;
+        if self != Self::All && backends == Backends::Embedded {
+            bail!(
+                "one role of a cluster needs --log and --store: the embedded ones live inside one process, `chat all`"
+            );
+        }
+        Ok(())
+    }
+
+    /// The secrets of this node's users.
+    fn keys(self, settings: &Settings) -> anyhow::Result<Keys> {
+        match settings.backends()? {
+            Backends::Embedded => settings.auth.own_keys(&settings.data_dir),
+            Backends::Cluster { .. } => settings.auth.cluster_keys(),
+        }
+    }
+}
+
+impl Running {
+    fn gateway(
+        &mut self,
+        config: chat_gateway::Config,
+        listener: TcpListener,
+        keys: Keys,
+        engines: &Engines,
+        health: &Health,
+    ) {
+        let Engines { log, store } = engines.clone();
+        let clock = Arc::new(SystemClock);
+        let deps = chat_gateway::Deps { log, store, clock, keys, listener, health: health.clone() };
+        self.run("gateway", chat_gateway::run(config, deps, self.shutdown.clone()));
+    }
+
+    /// Runs a role. Whenever it ends, by itself or by a fault, the whole node drains.
+    fn run(&mut self, role: &'static str, running: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        let drain = self.shutdown.clone();
+        self.roles.spawn(async move {
+            let ended = running.await.with_context(|| format!("{role} failed"));
+            if let Err(err) = &ended {
+                tracing::error!(error = format!("{err:#}"), "role failed");
+            }
+            drain.drain();
+            ended
+        });
+    }
+
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    pub const fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Waits until somebody asks for the end (a signal, the operator, a role that failed), then drains and stops.
+    ///
+    /// # Errors
+    /// If a role failed, or did not end.
+    pub async fn finished(mut self) -> anyhow::Result<()> {
+        self.shutdown.draining().await;
+        let mut failed = Ok(());
+        let roles = async {
+            while let Some(ended) = self.roles.join_next().await {
+                failed = std::mem::replace(&mut failed, Ok(())).and(ended.context("role panicked").flatten());
+            }
+        };
+        let in_time = timeout(self.drain_window + STOP_GRACE, roles).await.is_ok();
+        let ended = self.shutdown.finish(if in_time { self.drain_window } else { Duration::ZERO }).await;
+        tracing::info!(?ended, "ended");
+        failed?;
+        match ended {
+            Ended::Abandoned(tasks) => bail!("{tasks} tasks did not end"),
+            _ if !in_time => bail!("a role did not end"),
+            Ended::Drained | Ended::Stopped => Ok(()),
+        }
+    }
+
+    /// Asks for the end and waits for it.
+    ///
+    /// # Errors
+    /// As [`Running::finished`].
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.drain();
+        self.finished().await
+    }
+}
