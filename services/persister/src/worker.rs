@@ -1,0 +1,156 @@
+//! One shard: take what is there, write it, acknowledge what was written.
+
+use std::{sync::Arc, time::Duration};
+
+use chat_bus::{Delivery, Settle};
+use chat_protocol::{Shard, Timestamp};
+use chat_service::{Backoff, Shutdown, health::Check};
+use chat_store::{EventRow, Quarantined, StoreError};
+use futures_util::{StreamExt, future, stream};
+
+use crate::{
+    Config, Deps,
+    batch::{self, Group, Poison},
+    metrics,
+};
+
+/// After a failure to reach the log or the store; doubling, with full jitter.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+const PAUSE_BASE: Duration = Duration::from_millis(100);
+/// When the log is asked to deliver again what the store did not take.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Works until the drain begins.
+pub(crate) async fn run(shard: Shard, config: Config, deps: Arc<Deps>, check: Check, shutdown: Shutdown) {
+    let mut backoff = Backoff::new(PAUSE_BASE, PAUSE_MAX);
+    while !shutdown.is_draining() {
+        match deps.log.consume(shard).await {
+            Ok(work) => {
+                check.ok();
+                let mut turns = work.ready_chunks(config.batch_rows.max(1));
+                loop {
+                    let turn = tokio::select! {
+                        () = shutdown.draining() => return,
+                        turn = turns.next() => turn,
+                    };
+                    let Some(deliveries) = turn else { break };
+                    if write(shard, &config, &deps, deliveries).await {
+                        backoff = Backoff::new(PAUSE_BASE, PAUSE_MAX);
+                    } else {
+                        pause(&mut backoff, &shutdown).await;
+                    }
+                }
+            }
+            Err(err) => {
+                check.fail("no consumer");
+                tracing::warn!(%shard, error = %err, "no work from the log");
+            }
+        }
+        pause(&mut backoff, &shutdown).await;
+    }
+}
+
+async fn pause(backoff: &mut Backoff, shutdown: &Shutdown) {
+    let delay = backoff.next_delay(&mut rand::rng());
+    tokio::select! {
+        () = shutdown.draining() => {}
+        () = tokio::time::sleep(delay) => {}
+    }
+}
+
+/// Writes a turn's deliveries, group by group; whether the store took all of them.
+async fn write(shard: Shard, config: &Config, deps: &Deps, deliveries: Vec<Delivery>) -> bool {
+    metrics::batch(deliveries.len());
+    let oldest = deliveries.iter().map(|delivery| delivery.logged.at).min().unwrap_or(Timestamp::MAX);
+    let batch = batch::plan(shard, deliveries);
+    metrics::redelivered(batch.redelivered);
+    let started = tokio::time::Instant::now();
+    let groups = stream::iter(batch.groups)
+        .map(|group| write_group(deps, group))
+        .buffer_unordered(config.writes_at_once.max(1))
+        .fold(true, |all, written| future::ready(all && written));
+    let mut written = groups.await;
+    for poison in batch.poison {
+        written &= quarantine(deps, poison).await;
+    }
+    metrics::written(started.elapsed());
+    if written {
+        metrics::lag(shard, deps.clock.now().as_ms() - oldest.as_ms());
+        // After the rows: a mark above what is stored would only make the guard too careful.
+        if let Err(err) = deps.store.raise_mark(shard, batch.last).await {
+            tracing::warn!(%shard, error = %err, "mark not raised");
+        }
+    }
+    written
+}
+
+async fn write_group(deps: &Deps, group: Group) -> bool {
+    match deps.store.apply(&group.rows).await {
+        Ok(()) => {
+            settle_all(group.settles).await;
+            true
+        }
+        Err(err @ (StoreError::Unavailable | StoreError::Full)) => {
+            tracing::debug!(error = %err, rows = group.rows.len(), "write delayed");
+            retry_all(group.settles).await;
+            false
+        }
+        // One row may be at fault: the others must not wait for it.
+        Err(StoreError::Refused(_) | StoreError::Other(_)) => {
+            let mut written = true;
+            for (row, settle) in group.rows.into_iter().zip(group.settles) {
+                written &= write_one(deps, row, settle).await;
+            }
+            written
+        }
+    }
+}
+
+async fn write_one(deps: &Deps, row: EventRow, settle: Box<dyn Settle>) -> bool {
+    match deps.store.apply(std::slice::from_ref(&row)).await {
+        Ok(()) => {
+            settle_all(vec![settle]).await;
+            true
+        }
+        Err(StoreError::Refused(reason)) => quarantine(deps, Poison { row, settle, reason }).await,
+        Err(err) => {
+            tracing::warn!(conversation = %row.conversation, seq = %row.seq, error = %err, "write delayed");
+            retry_all(vec![settle]).await;
+            false
+        }
+    }
+}
+
+/// Puts an event aside; it is acknowledged only once it lies there.
+async fn quarantine(deps: &Deps, poison: Poison) -> bool {
+    let Poison { row, settle, reason } = poison;
+    tracing::error!(conversation = %row.conversation, seq = %row.seq, %reason, "event put in quarantine");
+    match deps.store.quarantine(&Quarantined { row, reason, at: deps.clock.now() }).await {
+        Ok(()) => {
+            metrics::quarantined();
+            settle_all(vec![settle]).await;
+            true
+        }
+        Err(_) => {
+            retry_all(vec![settle]).await;
+            false
+        }
+    }
+}
+
+/// A lost acknowledgement only means that it comes again, and writing twice is writing once.
+async fn settle_all(settles: Vec<Box<dyn Settle>>) {
+    future::join_all(settles.into_iter().map(|settle| async move {
+        if let Err(err) = settle.ack().await {
+            tracing::debug!(error = %err, "not acknowledged");
+        }
+    }))
+    .await;
+}
+
+async fn retry_all(settles: Vec<Box<dyn Settle>>) {
+    future::join_all(settles.into_iter().map(|settle| async move {
+        let _ = settle.retry(AGAIN_AFTER).await;
+    }))
+    .await;
+}
