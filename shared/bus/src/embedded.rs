@@ -61,6 +61,9 @@ pub struct Options {
     /// The log's size, before compression. From 85 % on events that are settled and older than the dedupe window are
     /// dropped early, at 100 % appends are refused.
     pub bytes_max: u64,
+    /// What the disk must have free, else appends are refused: a disk that is really full stops the engine until it is
+    /// opened again. Looked at every second.
+    pub free_bytes_min: u64,
     /// How long a nonce is remembered.
     pub dedupe_window: Duration,
     /// Nonces remembered at once, about 100 bytes each; beyond it appends are refused.
@@ -87,6 +90,7 @@ impl Default for Options {
             shards: 1,
             retention: limits::LOG_RETENTION,
             bytes_max: 8 << 30,
+            free_bytes_min: 256 << 20,
             dedupe_window: limits::DEDUPE_WINDOW,
             dedupe_max: 4_000_000,
             append_window: 4_096,

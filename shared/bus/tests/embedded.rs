@@ -138,6 +138,18 @@ async fn a_full_log_takes_more_once_its_events_are_settled() {
 }
 
 #[tokio::test]
+async fn before_the_disk_is_full_it_refuses_and_reads() {
+    let dir = TempDir::new().unwrap();
+    let log = open(dir.path(), Options::default());
+    let held = say(&log, "held").await.unwrap();
+    drop(log);
+    let log = open(dir.path(), Options { free_bytes_min: u64::MAX, ..Options::default() });
+    assert!(matches!(say(&log, "refused").await, Err(BusError::Full(Full::Storage))));
+    assert_eq!(log.heads(&[ROOM], true).await.unwrap(), [Some(held)]);
+    assert_eq!(say(&log, "held").await.unwrap(), held, "what it has it still acknowledges");
+}
+
+#[tokio::test]
 async fn a_step_of_the_clock_neither_ends_the_dedupe_window_nor_changes_the_order() {
     let (dir, clock) = (TempDir::new().unwrap(), HandClock::new());
     let options = Options { clock: clock.clone(), ..Options::default() };

@@ -88,7 +88,7 @@ impl Book {
         let Some(extent) = self.extents.get_mut(usize::from(append.shard.get())) else {
             return Err(BusError::Other(format!("there is no shard {}", append.shard)));
         };
-        if extent.bytes >= options.shard_bytes_max() || extent.last >= Seq::MAX {
+        if shared.is_low_on_disk() || extent.bytes >= options.shard_bytes_max() || extent.last >= Seq::MAX {
             return Err(BusError::Full(Full::Storage));
         }
         if !self.nonces.has_room_for(1) {

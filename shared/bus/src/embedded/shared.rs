@@ -42,6 +42,8 @@ pub(super) struct Shared {
     /// The engine refused a write: it refuses all until it is opened again.
     failed: watch::Sender<bool>,
     serving: AtomicBool,
+    /// The disk is nearly full.
+    low_on_disk: AtomicBool,
     reads: Semaphore,
 }
 
@@ -66,6 +68,7 @@ impl Shared {
             tables: RwLock::new(None),
             failed: watch::Sender::new(false),
             serving: AtomicBool::new(false),
+            low_on_disk: AtomicBool::new(false),
             reads: Semaphore::new(READS),
             options,
         }
@@ -121,6 +124,25 @@ impl Shared {
         self.serving.store(false, Ordering::Release);
         *self.tables.write() = None;
         ::metrics::gauge!(metrics::CONNECTED).set(0.0);
+    }
+
+    pub(super) fn is_low_on_disk(&self) -> bool {
+        self.low_on_disk.load(Ordering::Acquire)
+    }
+
+    /// What the disk has free; `None` if it does not say.
+    pub(super) fn on_disk_free(&self, bytes: Option<u64>) {
+        let low = bytes.is_some_and(|bytes| bytes < self.options.free_bytes_min);
+        if self.low_on_disk.swap(low, Ordering::AcqRel) != low {
+            if low {
+                tracing::error!(
+                    free_bytes = bytes,
+                    "the disk is nearly full; the log takes nothing until there is room"
+                );
+            } else {
+                tracing::info!(free_bytes = bytes, "the disk has room again; the log goes on");
+            }
+        }
     }
 
     pub(super) fn close(&self) {

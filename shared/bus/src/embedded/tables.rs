@@ -89,6 +89,12 @@ impl Tables {
         self.database.batch()
     }
 
+    /// What the disk has free for us, in bytes; `None` if it does not say.
+    pub(super) fn disk_free(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(self.meta.path()).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     /// The event first: where its place is seen, it is there.
     pub(super) fn put(&self, batch: &mut OwnedWriteBatch, shard: Shard, record: &Record) {
         let Logged { seq, prev, at, event } = &record.logged;

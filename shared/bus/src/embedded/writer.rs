@@ -93,6 +93,7 @@ impl Writer {
         for (of, extent) in self.shared.shards.iter().zip(book.extents()) {
             of.restart(*extent);
         }
+        self.shared.on_disk_free(book.tables().disk_free());
         self.shared.serve(book.tables());
         self.book = Some(book);
         self.shared.live.publish_to_all(&Live::Doubtful(Doubt::Disconnect));
@@ -173,10 +174,11 @@ impl Writer {
         }
     }
 
-    /// Forgets old nonces, writes how far consumers are, drops from the front. `true`: there is more to drop.
+    /// Forgets old nonces, looks at the disk, writes how far consumers are, drops from the front. `true`: there is more to drop.
     fn upkeep(&mut self) -> bool {
         let Some(book) = &mut self.book else { return false };
         book.expire(Instant::now());
+        self.shared.on_disk_free(book.tables().disk_free());
         if self.shared.is_failed() {
             return false;
         }
