@@ -67,16 +67,14 @@ async fn options_reach_the_server() -> anyhow::Result<()> {
     let nats = Nats::start(options).await?;
     make_stream(&nats, 1).await?;
 
-    let too_large = nats.api("t.x", &"x".repeat(1_001)).await.expect_err("a payload above the limit was taken");
-    assert!(too_large.to_string().contains("Maximum Payload"), "{too_large}");
-    let limit = nats.api("$JS.API.INFO", "").await?;
-    let full = async {
-        loop {
-            nats.api("t.x", &"x".repeat(900)).await?;
-        }
-    };
-    let full: anyhow::Result<()> = full.await;
-    assert!(full.is_err(), "5,000 bytes of room never fill up: {limit}");
+    nats.api("t.x", &"x".repeat(1_000)).await?;
+    assert!(nats.api("t.x", &"x".repeat(1_001)).await.is_err(), "a payload above the limit was taken");
+
+    let mut full = false;
+    for _ in 0..5 {
+        full = nats.api("t.x", &"x".repeat(1_000)).await.is_err();
+    }
+    assert!(full, "5,000 bytes of room took 6,000");
     Ok(())
 }
 
