@@ -15,7 +15,7 @@ export class Reader {
   #on;
   #cursors = new Map();
   #repairing = new Set();
-  #rereading = new Map();
+  #rereading = new Map(); // conversation → {head, held}: what to read up to, and the events behind it
   #socket = 0;
 
   constructor(on) {
@@ -51,9 +51,9 @@ export class Reader {
 
   onEvent(event) {
     const { conversation, seq, prev } = event;
-    const held = this.#rereading.get(conversation);
-    if (held) {
-      if (held.push(event) > HELD) this.#on.broken();
+    const rereading = this.#rereading.get(conversation);
+    if (rereading) {
+      if (rereading.held.push(event) > HELD) this.#on.broken();
       return;
     }
     const last = this.#cursors.get(conversation);
@@ -81,19 +81,32 @@ export class Reader {
   }
 
   async onResync({ conversation, from, head, reason }) {
-    const socket = this.#socket;
     this.#repairing.delete(conversation);
-    this.#rereading.set(conversation, []);
-    const after = reason === "ahead" ? null : (this.#cursors.get(conversation) ?? from);
-    while (socket === this.#socket && this.#rereading.has(conversation)) {
-      if (await this.#on.reread(conversation, after, head)) break;
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    const known = this.#rereading.get(conversation);
+    if (known) {
+      // A later one reaches further: the reading under way goes on to its head, and nothing held is lost.
+      known.head = Math.max(known.head, head);
+      return;
     }
-    const held = this.#rereading.get(conversation);
-    if (socket !== this.#socket || !held) return;
+    const socket = this.#socket;
+    const rereading = { head, held: [] };
+    this.#rereading.set(conversation, rereading);
+    const current = () => socket === this.#socket && this.#rereading.get(conversation) === rereading;
+    let after = reason === "ahead" ? null : (this.#cursors.get(conversation) ?? from);
+    for (let done = null; current() && done !== rereading.head;) {
+      const upTo = rereading.head;
+      if (await this.#on.reread(conversation, after, upTo)) {
+        after = done = upTo;
+      } else {
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    if (!current()) return;
     this.#rereading.delete(conversation);
-    if (reason === "ahead" || head > (this.#cursors.get(conversation) ?? 0)) this.#move(conversation, head);
-    for (const event of held) this.onEvent(event);
+    if (reason === "ahead" || rereading.head > (this.#cursors.get(conversation) ?? 0)) {
+      this.#move(conversation, rereading.head);
+    }
+    for (const event of rereading.held) this.onEvent(event);
   }
 
   // Whatever else comes before the answer belongs behind the gap: it is dropped and comes again with the replay.

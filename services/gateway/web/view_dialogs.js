@@ -158,11 +158,7 @@ function show(title, parts, buttons, work) {
     h("div", { class: "dialog-body" }, ...parts, problem),
     buttons.length > 0 ? h("footer", {}, ...buttons) : null,
   );
-  const dialog = h(
-    "dialog",
-    { "aria-labelledby": "dialog-title", tabindex: -1, onclose: () => dialog.remove() },
-    form,
-  );
+  const dialog = h("dialog", { "aria-labelledby": "dialog-title", tabindex: -1, onclose: () => dialog.remove() }, form);
   dialog.addEventListener("pointerdown", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   dialog.showModal();
