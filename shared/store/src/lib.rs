@@ -4,9 +4,11 @@
 
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod error; // what can fail
-pub mod fold; // what one event changes (pure)
 mod store; // the traits and their promises
+
+mod error; // what can fail
+
+pub mod fold; // what one event changes (pure)
 pub mod window; // which partition holds a position, how wide the next one is (pure)
 
 mod embedded; // the engine of one process
