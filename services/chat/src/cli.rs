@@ -27,6 +27,8 @@ pub enum Command {
     All,
     /// Run a gateway of a cluster: WebSocket and REST
     Gateway,
+    /// Run a persister of a cluster: from the log to the store
+    Persister,
     /// Bring the schema of the store up to date; nothing else ever changes it
     Migrate {
         /// Copies of each row, the same everywhere, for a keyspace that does not exist yet

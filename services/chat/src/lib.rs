@@ -24,6 +24,8 @@ pub mod migrate; // chat migrate
 
 pub mod token; // chat token
 
+pub mod docs; // chat config --docs
+
 pub mod doctor; // chat doctor
 
 pub use settings::Settings;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use chat::cli::{Cli, Command};
 use chat::serve::{Role, serve};
-use chat::{announce, doctor, limits, migrate, token};
+use chat::{announce, docs, doctor, limits, migrate, token};
 use chat_service::{config, telemetry};
 use clap::{CommandFactory, FromArgMatches};
 
@@ -38,11 +38,12 @@ async fn perform(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<ExitCode> 
     match cli.command.unwrap_or(Command::All) {
         Command::All => run(Role::All, settings).await,
         Command::Gateway => run(Role::Gateway, settings).await,
+        Command::Persister => run(Role::Persister, settings).await,
         Command::Migrate { replicas, datacenter } => {
             show(&migrate::run(&settings, replicas, datacenter.into_iter().collect()).await?)
         }
         Command::Config { docs: false } => show(&config::render(&loaded.settings)),
-        Command::Config { docs: true } => show(&config::reference(&Cli::command())),
+        Command::Config { docs: true } => show(&docs::settings()),
         Command::Token(command) => show(&token::run(command, &settings)?),
         Command::Doctor => {
             let (report, healthy) = doctor::run(&settings).await;

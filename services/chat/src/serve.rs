@@ -30,6 +30,7 @@ const STOP_GRACE: Duration = Duration::from_secs(15);
 pub enum Role {
     All,
     Gateway,
+    Persister,
 }
 
 /// Where a node listens.
@@ -61,7 +62,7 @@ pub async fn serve(role: Role, settings: Settings) -> anyhow::Result<Running> {
 
     let (health, shutdown) = (Health::new(), Shutdown::new());
     let recorder = metrics::install()?;
-    metrics::build_info(env!("CARGO_PKG_VERSION"), option_env!("CHAT_COMMIT").unwrap_or("unknown"));
+    describe_metrics();
     health.fact("version", env!("CARGO_PKG_VERSION"));
     let ops = Ops::start(ops, health.clone(), shutdown.clone(), recorder)?;
 
@@ -74,13 +75,29 @@ pub async fn serve(role: Role, settings: Settings) -> anyhow::Result<Running> {
     if let Some(listener) = public {
         running.gateway(settings.gateway.clone(), listener, role.keys(&settings)?, &engines, &health);
     }
+    if role.persists() {
+        running.persister(settings.persister, &engines, &health);
+    }
     health.started();
     Ok(running)
+}
+
+/// What runs, and what every metric means.
+fn describe_metrics() {
+    metrics::build_info(env!("CARGO_PKG_VERSION"), option_env!("CHAT_COMMIT").unwrap_or("unknown"));
+    chat_bus::metrics::describe();
+    chat_store::metrics::describe();
+    chat_gateway::describe_metrics();
+    chat_persister::describe_metrics();
 }
 
 impl Role {
     const fn serves_users(self) -> bool {
         matches!(self, Self::All | Self::Gateway)
+    }
+
+    const fn persists(self) -> bool {
+        matches!(self, Self::All | Self::Persister)
     }
 
     /// The embedded engines live inside one process, so one process must do everything.
@@ -116,6 +133,12 @@ impl Running {
         let clock = Arc::new(SystemClock);
         let deps = chat_gateway::Deps { log, store, clock, keys, listener, health: health.clone() };
         self.run("gateway", chat_gateway::run(config, deps, self.shutdown.clone()));
+    }
+
+    fn persister(&mut self, config: chat_persister::Config, engines: &Engines, health: &Health) {
+        let Engines { log, store } = engines.clone();
+        let deps = chat_persister::Deps { log, store, clock: Arc::new(SystemClock), health: health.clone() };
+        self.run("persister", chat_persister::run(config, deps, self.shutdown.clone()));
     }
 
     /// Runs a role. Whenever it ends, by itself or by a fault, the whole node drains.

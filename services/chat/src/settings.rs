@@ -45,6 +45,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub gateway: chat_gateway::Config,
+
+    #[command(flatten)]
+    pub persister: chat_persister::Config,
 }
 
 /// Where log and store are.

@@ -153,6 +153,13 @@ fn unknown_keys_and_wrong_values_are_refused() {
 }
 
 #[test]
+fn the_documented_settings_are_those_there_are() {
+    let documented =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md")).unwrap();
+    assert_eq!(documented, Shell::new().prints(&["config", "--docs"]), "run `make generate`");
+}
+
+#[test]
 fn a_wrong_role_is_an_error_and_never_a_default() {
     let refused = Shell::new().is_refused(&["gatway"]);
     assert!(refused.contains("gatway"), "{refused}");
@@ -160,7 +167,7 @@ fn a_wrong_role_is_an_error_and_never_a_default() {
 
 #[test]
 fn one_role_needs_a_cluster() {
-    for role in ["gateway"] {
+    for role in ["gateway", "persister"] {
         let refused = Shell::new().is_refused(&[role]);
         assert!(refused.contains("--log and --store"), "{refused}");
     }

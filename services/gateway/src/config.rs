@@ -11,6 +11,7 @@ use crate::{hub, socket};
 /// Settings of the gateway.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "gateway")]
+#[group(skip)]
 pub struct Config {
     /// Origins whose pages may connect, exact (`https://chat.example.com`); the console's own is always allowed.
     #[arg(long = "gateway-allowed-origins", value_delimiter = ',')]

@@ -25,6 +25,7 @@ pub use metrics::describe as describe_metrics;
 /// Settings of the persister.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "persister")]
+#[group(skip)]
 pub struct Config {
     /// Events taken from the log at once.
     #[arg(long = "persister-batch-rows", default_value_t = 500)]

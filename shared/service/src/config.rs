@@ -3,7 +3,8 @@
 //! A component writes a `clap::Args` struct beside the code that reads it; its doc comments are the `--help` lines and
 //! its `default_value`s the only defaults. Nothing else is declared: `--persister-batch-rows` of a struct under
 //! `#[command(next_help_heading = "persister")]` is also `CHAT_PERSISTER_BATCH_ROWS` and, in the file,
-//! `batch_rows` under `[persister]`. A flag that does not begin with its heading is a key at the top of the file.
+//! `batch_rows` under `[persister]`. A flag that does not begin with its heading is a key at the top of the file. (Two
+//! structs of one name need `#[group(skip)]`: clap names a group after each.)
 //!
 //! ```toml
 //! log = "nats://10.0.0.1"
