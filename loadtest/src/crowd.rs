@@ -4,7 +4,7 @@ use std::{
     io::{ErrorKind, Read as _, Write as _},
     net::TcpStream,
     os::fd::OwnedFd,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -124,6 +124,18 @@ impl Crowd {
             }
         }
         Ok(())
+    }
+
+    /// Answers pings for a while and drops all that is heard.
+    pub fn serve(&mut self, time: Duration) -> anyhow::Result<()> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            self.turn(left, |_, _| {})?;
+            if left.is_zero() {
+                return Ok(());
+            }
+        }
     }
 
     fn wait(&mut self, patience: Duration) -> anyhow::Result<()> {

@@ -25,6 +25,12 @@ pub mod stats; // histograms, medians, slopes
 
 pub mod raw; // the baselines
 
+pub mod service; // the chat server's accounts, conversations and sockets
+
+pub mod scenario; // a running server, measured
+
+pub mod bench; // baselines and servers, started here and measured in turns
+
 /// Measures the chat cluster beside raw baselines.
 #[derive(Debug, Parser)]
 #[command(name = "chat-loadtest", version)]
@@ -45,6 +51,14 @@ enum Command {
     /// Raw baselines.
     #[command(subcommand)]
     Raw(raw::Raw),
+    /// Rooms that talk: what a delivery costs and how long it takes.
+    Fan(scenario::fan::Options),
+    /// Bytes per authenticated socket.
+    Idle(scenario::idle::Options),
+    /// Acknowledged sends per second.
+    Append(scenario::append::Options),
+    /// Starts the chat server and the baselines and measures them in turns: one table of ratios.
+    Bench(bench::Options),
 }
 
 /// Measures and prints.
@@ -52,5 +66,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<()> {
     let cores = Cores { server: cli.server_core, generator: cli.core };
     match &cli.command {
         Command::Raw(raw) => raw::run(raw, cores),
+        Command::Fan(options) => scenario::fan::run(options, cores),
+        Command::Idle(options) => scenario::idle::run(options, cores),
+        Command::Append(options) => scenario::append::run(options, cores),
+        Command::Bench(options) => bench::run(options, cores),
     }
 }

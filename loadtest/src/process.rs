@@ -37,16 +37,22 @@ pub struct Server {
 impl Server {
     /// Starts `command` on `core` and waits, at most `patience`, for the first line of its output that holds `word`.
     pub fn start(mut command: Command, core: usize, word: &str, patience: Duration) -> anyhow::Result<(Self, String)> {
+        command.stdout(Stdio::piped());
+        let name = command.get_program().to_owned();
+        let mut server = Self::spawn(command, core)?;
+        let output = server.child.stdout.take().expect("it was piped");
+        let line = wait_for_line(output, word, patience).with_context(|| format!("{name:?} did not print '{word}'"))?;
+        Ok((server, line))
+    }
+
+    /// Starts `command` on `core`. Its standard input ends when it is dropped.
+    pub fn spawn(mut command: Command, core: usize) -> anyhow::Result<Self> {
         let before = sched_getaffinity(None).context("read the own cores")?;
         pin(core)?;
-        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let spawned = command.stdin(Stdio::piped()).spawn();
         sched_setaffinity(None, &before).context("move back")?;
-        let mut child = spawned.with_context(|| format!("start {:?}", command.get_program()))?;
-        let output = child.stdout.take().expect("it was piped");
-        let server = Self { child };
-        let line = wait_for_line(output, word, patience)
-            .with_context(|| format!("{:?} did not print '{word}'", command.get_program()))?;
-        Ok((server, line))
+        let child = spawned.with_context(|| format!("start {:?}", command.get_program()))?;
+        Ok(Self { child })
     }
 
     /// Its process id.

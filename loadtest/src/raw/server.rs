@@ -85,8 +85,13 @@ async fn idle(listener: TcpListener) -> anyhow::Result<()> {
     loop {
         let (stream, _) = listener.accept().await.context("accept")?;
         tokio::task::spawn_local(async move {
-            // Readable means that the client is gone: it never says anything.
-            let _ = stream.readable().await;
+            // Readiness may be a guess, so it is tried. The client never says anything: it waits, or it is gone.
+            while stream.readable().await.is_ok() {
+                match stream.try_read(&mut [0]) {
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    _ => break,
+                }
+            }
         });
     }
 }

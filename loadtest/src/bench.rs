@@ -1,0 +1,197 @@
+//! `bench`: starts the chat server beside the raw baselines, measures them in turns, and prints ratios.
+//!
+//! Servers run on one core and the generator on another, so cost per delivery is comparable. Runs alternate, baseline
+//! and ours, and medians are compared; a row whose generator proof fails is void.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    layout::Layout,
+    process::{self, Cores, facts},
+    raw::{fan::Timing, idle::SIZES},
+    report::{Cell, Table},
+    scenario,
+};
+
+mod durable; // G4
+mod fan; // G2
+mod idle; // G1
+mod servers; // what is started
+
+use servers::Log;
+
+/// What to start and to measure.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The server's program, built for release.
+    #[arg(long)]
+    chat: PathBuf,
+    /// A NATS server's program: durable sends beside it, and fan-out over it.
+    #[arg(long)]
+    nats_bin: Option<PathBuf>,
+    /// More flags for the server, such as limits that a bench breaks: `--chat-arg=--flag=value`.
+    #[arg(long, allow_hyphen_values = true)]
+    chat_arg: Vec<String>,
+    /// Rooms, sockets in each, messages per second over all.
+    #[arg(long = "layout", default_values = ["1x1000@20", "500x10@1000"])]
+    layouts: Vec<Layout>,
+    /// Numbers of idle sockets.
+    #[arg(long, value_delimiter = ',', default_values = SIZES)]
+    sizes: Vec<usize>,
+    /// Messages in flight for durable sends.
+    #[arg(long, default_value_t = 1000)]
+    in_flight: usize,
+    /// Leave these out: `fan`, `idle`, `durable`.
+    #[arg(long, value_delimiter = ',')]
+    skip: Vec<Part>,
+    /// Sockets of one user.
+    #[arg(long, default_value_t = 20)]
+    sockets_per_user: usize,
+    #[command(flatten)]
+    timing: Timing,
+}
+
+/// A part of the bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// G2.
+    Fan,
+    /// G1.
+    Idle,
+    /// G4.
+    Durable,
+}
+
+/// Measures all and prints.
+pub fn run(options: &Options, cores: Cores) -> anyhow::Result<()> {
+    process::pin(cores.generator)?;
+    let mut ratios = Ratios::new();
+    let mut details = scenario::fan::table("runs, in the order they took place");
+    if !options.skip.contains(&Part::Fan) {
+        for &layout in &options.layouts {
+            fan::measure(options, &Log::Embedded, layout, cores, &mut ratios, &mut details)?;
+            if let Some(nats) = &options.nats_bin {
+                fan::measure(options, &Log::Nats(nats.clone()), layout, cores, &mut ratios, &mut details)?;
+            }
+        }
+    }
+    if !options.skip.contains(&Part::Idle) {
+        idle::measure(options, cores, &mut ratios)?;
+    }
+    if !options.skip.contains(&Part::Durable) {
+        durable::measure(options, cores, &mut ratios)?;
+    }
+    machine(options).print();
+    details.print();
+    ratios.table.print();
+    Ok(())
+}
+
+fn machine(options: &Options) -> Table {
+    let mut table = Table::new("machine", &["fact", "value"]);
+    for (fact, value) in facts() {
+        table.row(vec![fact.into(), value.into()]);
+    }
+    let version = std::process::Command::new(&options.chat).arg("--version").output();
+    let version = version.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    table.row(vec!["chat".into(), version.trim().into()]);
+    table.row(vec!["runs".into(), (options.timing.runs as u64).to_string().into()]);
+    table.row(vec!["window_s".into(), options.timing.window.to_string().into()]);
+    table
+}
+
+/// The goals' table.
+struct Ratios {
+    table: Table,
+}
+
+/// A goal: how far from the baseline at most, or at least.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    AtMost {
+        must: f64,
+        target: f64,
+    },
+    AtLeast {
+        must: f64,
+        target: f64,
+    },
+    /// Reported without a judgement.
+    None,
+}
+
+impl Goal {
+    fn verdict(self, ratio: f64) -> &'static str {
+        let (must, target) = match self {
+            Self::AtMost { must, target } => (ratio <= must, ratio <= target),
+            Self::AtLeast { must, target } => (ratio >= must, ratio >= target),
+            Self::None => return "",
+        };
+        match (must, target) {
+            (_, true) => "target",
+            (true, false) => "must",
+            (false, false) => "missed",
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self::AtMost { must, target } => format!("≤ {must} · {target}"),
+            Self::AtLeast { must, target } => format!("≥ {must} · {target}"),
+            Self::None => String::new(),
+        }
+    }
+}
+
+/// One line of the goals' table.
+struct Ratio {
+    metric: String,
+    unit: &'static str,
+    baseline: f64,
+    ours: f64,
+    /// Median of the ratios of runs that followed each other, and their spread as text.
+    ratio: f64,
+    spread: String,
+    goal: Goal,
+    /// Why the row does not count; empty if it does.
+    void: String,
+}
+
+impl Ratios {
+    fn new() -> Self {
+        let columns = ["metric", "unit", "baseline", "ours", "ratio", "ratio (least–most)", "must · target", "verdict"];
+        Self { table: Table::new("ratios: ours ÷ raw baseline of the same run", &columns) }
+    }
+
+    fn add(&mut self, row: Ratio) {
+        let verdict =
+            if row.void.is_empty() { row.goal.verdict(row.ratio).to_owned() } else { format!("VOID: {}", row.void) };
+        self.table.row(vec![
+            row.metric.into(),
+            row.unit.into(),
+            row.baseline.into(),
+            row.ours.into(),
+            Cell::Figure(row.ratio, 3),
+            row.spread.into(),
+            row.goal.text().into(),
+            verdict.into(),
+        ]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_knows_its_direction() {
+        let cost = Goal::AtMost { must: 1.5, target: 1.2 };
+        assert_eq!([1.1, 1.2, 1.4, 1.6].map(|ratio| cost.verdict(ratio)), ["target", "target", "must", "missed"]);
+        let rate = Goal::AtLeast { must: 0.7, target: 0.9 };
+        assert_eq!([0.95, 0.8, 0.5].map(|ratio| rate.verdict(ratio)), ["target", "must", "missed"]);
+        assert_eq!(cost.verdict(f64::NAN), "missed", "what was not measured is not reached");
+        assert_eq!(cost.text(), "≤ 1.5 · 1.2");
+    }
+}

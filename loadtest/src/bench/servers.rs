@@ -1,0 +1,109 @@
+//! What a bench starts: the chat server on either log, and a NATS server.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+use super::Options;
+use crate::process::{Cores, Server, Watched, address_in};
+
+/// Starting includes opening the log and the store.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Which log the chat server writes to.
+#[derive(Debug, Clone)]
+pub(super) enum Log {
+    Embedded,
+    Nats(PathBuf),
+}
+
+impl Log {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded log",
+            Self::Nats(_) => "NATS",
+        }
+    }
+}
+
+/// A chat server and what it needs. Fields end in this order: the server before its log, all before their files.
+#[derive(Debug)]
+pub(super) struct Chat {
+    /// The public listener.
+    pub(super) public: SocketAddr,
+    /// All processes whose cost counts; the chat server first.
+    pub(super) watched: Vec<Watched>,
+    _server: Server,
+    _nats: Option<Nats>,
+    _files: TempDir,
+}
+
+impl Chat {
+    pub(super) fn start(options: &Options, log: &Log, cores: Cores) -> anyhow::Result<Self> {
+        let files = tempfile::tempdir().context("make a folder")?;
+        let mut command = Command::new(&options.chat);
+        command.args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data-dir"]).arg(files.path());
+        let per_user = options.sockets_per_user.max(20) + 100;
+        command.args(["--gateway-sockets-per-user", &per_user.to_string()]);
+        command.args(["--gateway-frames-per-s", "1000000", "--gateway-frames-burst", "1000000"]);
+        let nats = match log {
+            Log::Embedded => None,
+            Log::Nats(program) => Some(Nats::start(program, cores)?),
+        };
+        if let Some(nats) = &nats {
+            command.args(["--log", &nats.url]);
+        }
+        command.args(&options.chat_arg);
+        let (server, line) = Server::start(command, cores.server, "listening", PATIENCE)?;
+        let mut watched = vec![Watched { class: "chat".to_owned(), pid: server.pid() }];
+        watched.extend(nats.iter().map(Nats::watched));
+        Ok(Self { public: address_in(&line, "public")?, watched, _server: server, _nats: nats, _files: files })
+    }
+}
+
+/// A NATS server with JetStream on a folder of its own.
+#[derive(Debug)]
+pub(super) struct Nats {
+    pub(super) url: String,
+    server: Server,
+    _files: TempDir,
+}
+
+impl Nats {
+    pub(super) fn start(program: &PathBuf, cores: Cores) -> anyhow::Result<Self> {
+        let files = tempfile::tempdir().context("make a folder")?;
+        let port = free_port()?;
+        let mut command = Command::new(program);
+        command.args(["--jetstream", "--addr", "127.0.0.1", "--port", &port.to_string(), "--store_dir"]);
+        command.arg(files.path()).args(["--log", "/dev/null"]);
+        let server = Server::spawn(command, cores.server)?;
+        wait_until_open(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        Ok(Self { url: format!("nats://127.0.0.1:{port}"), server, _files: files })
+    }
+
+    pub(super) fn watched(&self) -> Watched {
+        Watched { class: "log".to_owned(), pid: self.server.pid() }
+    }
+}
+
+/// Nobody has it now; the server that is told to take it does so at once.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a port")?.local_addr()?.port())
+}
+
+fn wait_until_open(address: SocketAddr) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(address).is_err() {
+        if Instant::now() > deadline {
+            bail!("nothing listens at {address}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
