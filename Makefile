@@ -16,7 +16,8 @@ test: tools check
 	shared/testkit/tools/with-cql cargo test --workspace --locked
 
 bench: tools
-	cargo run --release --locked -p chat-loadtest -- bench
+	cargo build --release --locked -p chat -p chat-loadtest
+	target/release/chat-loadtest bench
 
 generate:
 	cargo run --locked -p chat -- openapi > docs/openapi.json

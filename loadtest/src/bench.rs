@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use crate::{
@@ -25,12 +26,15 @@ use servers::Log;
 /// What to start and to measure.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The server's program, built for release.
+    /// The server's program, built for release [default: the one beside this program]
     #[arg(long)]
-    chat: PathBuf,
-    /// A NATS server's program: durable sends beside it, and fan-out over it.
+    chat: Option<PathBuf>,
+    /// A NATS server's program: durable sends beside it, and fan-out over it [default: the one among the tools]
     #[arg(long)]
     nats_bin: Option<PathBuf>,
+    /// The tools that `make tools` fetches.
+    #[arg(long, env = "CHAT_TOOLS")]
+    tools: Option<PathBuf>,
     /// More flags for the server, such as limits that a bench breaks: `--chat-arg=--flag=value`.
     #[arg(long, allow_hyphen_values = true)]
     chat_arg: Vec<String>,
@@ -53,6 +57,26 @@ pub struct Options {
     timing: Timing,
 }
 
+impl Options {
+    fn chat(&self) -> anyhow::Result<PathBuf> {
+        let program = match &self.chat {
+            Some(given) => given.clone(),
+            None => std::env::current_exe().context("find the own program")?.with_file_name("chat"),
+        };
+        ensure!(program.is_file(), "no server at {}: build it, or name it with --chat", program.display());
+        Ok(program)
+    }
+
+    fn nats(&self) -> Option<PathBuf> {
+        let among_tools = || Some(self.tools.as_ref()?.join("bin/nats-server")).filter(|program| program.is_file());
+        self.nats_bin.clone().or_else(among_tools)
+    }
+
+    fn logs(&self) -> Vec<Log> {
+        std::iter::once(Log::Embedded).chain(self.nats().map(Log::Nats)).collect()
+    }
+}
+
 /// A part of the bench.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
@@ -71,9 +95,8 @@ pub fn run(options: &Options, cores: Cores) -> anyhow::Result<()> {
     let mut details = scenario::fan::table("runs, in the order they took place");
     if !options.skip.contains(&Part::Fan) {
         for &layout in &options.layouts {
-            fan::measure(options, &Log::Embedded, layout, cores, &mut ratios, &mut details)?;
-            if let Some(nats) = &options.nats_bin {
-                fan::measure(options, &Log::Nats(nats.clone()), layout, cores, &mut ratios, &mut details)?;
+            for log in options.logs() {
+                fan::measure(options, &log, layout, cores, &mut ratios, &mut details)?;
             }
         }
     }
@@ -81,25 +104,27 @@ pub fn run(options: &Options, cores: Cores) -> anyhow::Result<()> {
         idle::measure(options, cores, &mut ratios)?;
     }
     if !options.skip.contains(&Part::Durable) {
-        durable::measure(options, cores, &mut ratios)?;
+        for log in options.logs() {
+            durable::measure(options, &log, cores, &mut ratios)?;
+        }
     }
-    machine(options).print();
+    machine(options)?.print();
     details.print();
     ratios.table.print();
     Ok(())
 }
 
-fn machine(options: &Options) -> Table {
+fn machine(options: &Options) -> anyhow::Result<Table> {
     let mut table = Table::new("machine", &["fact", "value"]);
     for (fact, value) in facts() {
         table.row(vec![fact.into(), value.into()]);
     }
-    let version = std::process::Command::new(&options.chat).arg("--version").output();
+    let version = std::process::Command::new(options.chat()?).arg("--version").output();
     let version = version.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
     table.row(vec!["chat".into(), version.trim().into()]);
     table.row(vec!["runs".into(), (options.timing.runs as u64).to_string().into()]);
     table.row(vec!["window_s".into(), options.timing.window.to_string().into()]);
-    table
+    Ok(table)
 }
 
 /// The goals' table.

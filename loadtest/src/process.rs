@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::{
+    process::{Resource, getrlimit, setrlimit},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
 
 /// The core that servers run on, and the one that the generator runs on.
 #[derive(Debug, Clone, Copy)]
@@ -154,9 +157,12 @@ fn kilobytes(text: &str, key: &str) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Refuses early what would fail in the middle: `sockets` and some to spare must fit the limit of open files.
+/// Allows as many open files as there may be, and refuses early what would fail in the middle: `sockets` and some to spare must fit the limit of open files.
 pub fn check_files(sockets: usize) -> anyhow::Result<()> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    let mut limits = getrlimit(Resource::Nofile);
+    limits.current = limits.maximum;
+    setrlimit(Resource::Nofile, limits).context("raise the limit of open files")?;
+    let limit = limits.maximum.unwrap_or(u64::MAX);
     if (sockets + 200) as u64 > limit {
         bail!("{sockets} sockets do not fit the limit of {limit} open files");
     }

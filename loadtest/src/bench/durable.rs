@@ -18,15 +18,7 @@ use crate::{
 /// Enough that no socket's own order limits the rate.
 const SOCKETS: usize = 64;
 
-pub(super) fn measure(options: &Options, cores: Cores, ratios: &mut Ratios) -> anyhow::Result<()> {
-    measure_on(options, &Log::Embedded, cores, ratios)?;
-    match &options.nats_bin {
-        Some(nats) => measure_on(options, &Log::Nats(nats.clone()), cores, ratios),
-        None => Ok(()),
-    }
-}
-
-fn measure_on(options: &Options, log: &Log, cores: Cores, ratios: &mut Ratios) -> anyhow::Result<()> {
+pub(super) fn measure(options: &Options, log: &Log, cores: Cores, ratios: &mut Ratios) -> anyhow::Result<()> {
     let clock = Clock::start();
     let mut crowd = Crowd::new()?;
     let chat = Chat::start(options, log, cores)?;

@@ -2,7 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -47,7 +47,7 @@ pub(super) struct Chat {
 impl Chat {
     pub(super) fn start(options: &Options, log: &Log, cores: Cores) -> anyhow::Result<Self> {
         let files = tempfile::tempdir().context("make a folder")?;
-        let mut command = Command::new(&options.chat);
+        let mut command = Command::new(options.chat()?);
         command.args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data-dir"]).arg(files.path());
         let per_user = options.sockets_per_user.max(20) + 100;
         command.args(["--gateway-sockets-per-user", &per_user.to_string()]);
@@ -76,7 +76,7 @@ pub(super) struct Nats {
 }
 
 impl Nats {
-    pub(super) fn start(program: &PathBuf, cores: Cores) -> anyhow::Result<Self> {
+    pub(super) fn start(program: &Path, cores: Cores) -> anyhow::Result<Self> {
         let files = tempfile::tempdir().context("make a folder")?;
         let port = free_port()?;
         let mut command = Command::new(program);
