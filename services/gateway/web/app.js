@@ -19,19 +19,16 @@ function run(session) {
       view?.draw();
     }, 0);
   };
-  const ended = (why) => {
+  const leave = (end, why) => {
+    if (!view) return;
+    view.close();
     view = null;
-    chat.stop();
-    session.forget();
+    end();
     start(why);
   };
-  const chat = new Chat(session, { changed, loggedOut: ended });
-  const logOut = async () => {
-    view = null;
-    await chat.logOut();
-    start();
-  };
-  view = new ChatView(root, chat, { logOut });
+  const loggedOut = (why) => leave(() => chat.stop(), why);
+  const chat = new Chat(session, { changed, loggedOut });
+  view = new ChatView(root, chat, { logOut: () => leave(() => chat.logOut()) });
   view.draw();
   chat.start();
 }

@@ -84,15 +84,19 @@ export class Chat {
     this.#untilDone(async () => this.users.put(await this.rest.me()));
   }
 
+  /** The session has ended: what was not sent is kept for the next log-in. */
   stop() {
     this.#stopped = true;
     this.connection.stop();
+    this.#session.forget();
   }
 
-  async logOut() {
-    this.stop();
+  /** The user leaves: nothing they wrote stays here. */
+  logOut() {
+    this.#stopped = true;
+    this.connection.stop();
     this.outbox.clear();
-    await this.#session.logOut();
+    this.#session.logOut();
   }
 
   get current() {

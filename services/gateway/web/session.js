@@ -66,12 +66,11 @@ export class Session {
     return this.#state.accessToken;
   }
 
-  /** Ends the log-in here, and on the server if it answers. */
+  /** Ends the log-in here at once, and on the server as soon as it answers. */
   async logOut() {
-    const token = this.#state.accessToken;
     this.forget();
     try {
-      await request("DELETE", "/v1/sessions/current", { token });
+      await request("DELETE", "/v1/sessions/current", { token: await this.accessToken() });
     } catch {
       // The tokens are gone from here; the server's copy ends by itself.
     }
@@ -80,19 +79,20 @@ export class Session {
   /** Ends the log-in here. */
   forget() {
     sessionStorage.removeItem(KEY);
-    this.#channel.close();
+    this.#channel?.close();
+    this.#channel = null;
   }
 
   async #refresh() {
     const body = { refresh_token: this.#state.refreshToken };
     const state = received(await request("POST", "/v1/sessions/refresh", { body }), this.#state.user);
     this.#adopt(state);
-    this.#channel.postMessage(state);
+    this.#channel?.postMessage(state);
   }
 
   #adopt(state) {
     this.#state = state;
-    sessionStorage.setItem(KEY, JSON.stringify(state));
+    if (this.#channel !== null) sessionStorage.setItem(KEY, JSON.stringify(state));
   }
 }
 

@@ -20,7 +20,7 @@ export class ChatView {
       select,
       create: () => showCreate(chat, select),
       join: () => showJoin(chat, select),
-      profile: () => showProfile(chat, () => this.#leave(logOut)),
+      profile: () => showProfile(chat, logOut),
     });
     this.#thread = new Thread(chat, {
       back: () => this.#back(),
@@ -45,6 +45,12 @@ export class ChatView {
     document.title = unread > 0 ? `(${unread}) Chat` : "Chat";
   }
 
+  /** Takes back what reaches beyond the page's root. */
+  close() {
+    this.#keys.abort();
+    for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  }
+
   #select(id) {
     this.#chat.select(id);
     this.#frame.classList.add("in-thread");
@@ -56,11 +62,6 @@ export class ChatView {
     this.#frame.classList.remove("in-thread");
     this.#chat.select(null);
     this.#sidebar.focus();
-  }
-
-  async #leave(logOut) {
-    this.#keys.abort();
-    await logOut();
   }
 
   #onVisible() {

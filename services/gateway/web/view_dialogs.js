@@ -139,7 +139,7 @@ export function showProfile(chat, logOut) {
   const out = h("button", { class: "danger", type: "submit", id: "log-out" }, icon("leave"), "Log out");
   const close = show("You", [head, idLine("Your user id", me), unsent], [out], async () => {
     close();
-    await logOut();
+    logOut();
   });
 }
 
@@ -205,21 +205,17 @@ function idLine(label, id) {
 }
 
 function choice(name, options, chosen, changed) {
-  const element = h("div", { class: "segmented", role: "radiogroup" });
+  const element = h("div", { class: "segmented", role: "group" });
   const choose = (value) => {
     self.value = value;
-    for (const button of element.children) button.setAttribute("aria-checked", String(button.value === value));
+    for (const button of element.children) button.setAttribute("aria-pressed", String(button.value === value));
     changed();
   };
   const self = { element, value: chosen };
   for (const [value, label] of options) {
     const checked = String(value === chosen);
     element.append(
-      h(
-        "button",
-        { type: "button", role: "radio", name, value, "aria-checked": checked, onclick: () => choose(value) },
-        label,
-      ),
+      h("button", { type: "button", name, value, "aria-pressed": checked, onclick: () => choose(value) }, label),
     );
   }
   return self;

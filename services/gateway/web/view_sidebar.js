@@ -18,7 +18,11 @@ export class Sidebar {
     oninput: () => this.draw(),
     onkeydown: (event) => this.#onSearchKey(event),
   });
-  #list = h("ul", { class: "conversations", "aria-label": "Conversations" });
+  #list = h("ul", {
+    class: "conversations",
+    "aria-label": "Conversations",
+    onkeydown: (event) => this.#onListKey(event),
+  });
   #empty = h("div", { class: "sidebar-empty" });
   #status = h("div", { class: "status", id: "status", role: "status" });
   #profile = h("button", { class: "profile", onclick: () => this.#on.profile(), "aria-label": "Your profile" });
@@ -187,6 +191,13 @@ export class Sidebar {
   #again() {
     if (this.#chat.status.name === "stopped") this.#chat.connection.start();
     else this.#chat.connection.hurry();
+  }
+
+  #onListKey(event) {
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    if (!step || event.altKey) return;
+    event.preventDefault();
+    document.activeElement.closest("li")?.[step]?.querySelector("button").focus();
   }
 
   #onSearchKey(event) {

@@ -18,6 +18,11 @@ export function signIn(root, { signedIn, why }) {
   name.control.setAttribute("title", "3 to 32 of a–z, 0–9, _ . -");
   name.control.setAttribute("autocapitalize", "none");
   name.control.setAttribute("spellcheck", "false");
+  // Names have no capitals; phones begin every word with one.
+  name.control.addEventListener("input", () => {
+    const lower = name.control.value.toLowerCase();
+    if (lower !== name.control.value) name.control.value = lower;
+  });
   const display = input("display-name", "Display name", {
     autocomplete: "name",
     maxlength: 64,
