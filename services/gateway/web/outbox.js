@@ -30,7 +30,7 @@ export class Outbox {
   #find;
   #acknowledged;
   #changed;
-  #entries = new Map(); // in the order of their client ids
+  #entries = new Map(); // in the order they were written
   #up = false;
 
   constructor({ user, mint, clock, transmit, find, acknowledged, changed }) {
@@ -157,9 +157,13 @@ export class Outbox {
       return this.#fail(entry, "clock_skew");
     }
     if (found) return this.onAck({ client_id: entry.client_id, id: found.id, seq: found.seq, duplicate: true });
-    if (!this.#remove(entry.client_id)) return;
-    this.#keep({ ...entry, client_id: this.#mint.ulid(), state: "waiting", tried: false, since: undefined });
-    this.#pump(entry.conversation);
+    if (!this.#entries.has(entry.client_id)) return;
+    const fresh = { ...entry, client_id: this.#mint.ulid(), state: "waiting", tried: false, since: undefined };
+    // In its old place: what was written later stays behind it.
+    this.#entries = new Map([...this.#entries].map(([id, it]) => (it === entry ? [fresh.client_id, fresh] : [id, it])));
+    localStorage.removeItem(this.#prefix + entry.client_id);
+    this.#keep(fresh);
+    this.#pump(fresh.conversation);
   }
 
   #keep(entry) {
@@ -196,6 +200,6 @@ export class Outbox {
         localStorage.removeItem(key);
       }
     }
-    return entries.sort((a, b) => (a.client_id < b.client_id ? -1 : 1));
+    return entries.sort((a, b) => a.at.localeCompare(b.at) || (a.client_id < b.client_id ? -1 : 1));
   }
 }

@@ -46,7 +46,7 @@ export async function request(method, path, { token, body, query } = {}) {
   throw new Problem({
     code: document?.code ?? `http_${response.status}`,
     status: response.status,
-    detail: document?.detail || document?.title,
+    detail: document?.detail || document?.title || `The server answered ${response.status}.`,
     retry_after_ms: document?.retry_after_ms ?? (after > 0 ? after * 1000 : undefined),
     errors: document?.errors,
   });
