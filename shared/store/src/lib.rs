@@ -17,7 +17,7 @@ mod scylla; // the engine of a cluster
 
 pub mod metrics; // their names
 
-pub use self::scylla::{InvalidUrl, Scylla, ScyllaOptions};
+pub use self::scylla::{Deadlines, InvalidUrl, Scylla, ScyllaOptions};
 pub use embedded::Embedded;
 pub use error::StoreError;
 pub use store::{

@@ -114,12 +114,13 @@ const LEASE_S: i32 = 90;
 const LEASE_WAIT: Duration = Duration::from_secs(120);
 const LEASE_POLL: Duration = Duration::from_millis(250);
 
-/// Creates what is missing: the keyspace, then each migration that was not applied yet. Running it twice, or twice at
+/// Creates what is missing: the keyspace (an operator may have made it, with options of their server: ScyllaDB before
+/// 2025.4 has no conditional statements with tablets, and needs `tablets = {'enabled': false}`), then each migration that was not applied yet. Running it twice, or twice at
 /// once, does the same as once. Refuses when the keyspace is newer than this program.
 pub async fn migrate(options: &ScyllaOptions, replication: &Replication) -> Result<Migrated, SchemaError> {
     let schema = Schema::open(options).await?;
     schema.create_keyspace(replication).await?;
-    schema.create_own_tables().await?;
+    schema.create_own_table().await?;
     let lease = schema.take_lease().await?;
     let done = schema.bring_up(&lease).await;
     schema.release(&lease).await;
@@ -233,25 +234,19 @@ impl Schema {
         .await
     }
 
-    /// The tables that migrations themselves need. Looked for first: creating a table twice at once is what hurts.
-    async fn create_own_tables(&self) -> Result<(), SchemaError> {
+    /// The table that migrations themselves need: versions stand in its partition 0, the lease in partition 1. One table
+    /// and looked for first, because this is the one change that no lease guards.
+    async fn create_own_table(&self) -> Result<(), SchemaError> {
         let find = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?";
-        if !self.exists(find, Some("schema_lease")).await? {
-            self.change(&format!(
-                "CREATE TABLE IF NOT EXISTS {}.schema_lease (id tinyint PRIMARY KEY, holder text)",
-                self.keyspace
-            ))
-            .await?;
+        if self.exists(find, Some("schema_version")).await? {
+            return Ok(());
         }
-        if !self.exists(find, Some("schema_version")).await? {
-            self.change(&format!(
-                "CREATE TABLE IF NOT EXISTS {}.schema_version (id tinyint, version int, name text, checksum text, \
-                 serves int, PRIMARY KEY (id, version))",
-                self.keyspace
-            ))
-            .await?;
-        }
-        Ok(())
+        self.change(&format!(
+            "CREATE TABLE IF NOT EXISTS {}.schema_version (id tinyint, version int, name text, checksum text, \
+             serves int, holder text, PRIMARY KEY (id, version))",
+            self.keyspace
+        ))
+        .await
     }
 
     async fn bring_up(&self, lease: &str) -> Result<Migrated, SchemaError> {
@@ -306,21 +301,34 @@ impl Schema {
 
     async fn take_lease(&self) -> Result<String, SchemaError> {
         let holder = format!("{:032x}", rand::random::<u128>());
-        let take =
-            format!("INSERT INTO {}.schema_lease (id, holder) VALUES (0, ?) IF NOT EXISTS USING TTL ?", self.keyspace);
+        let take = format!(
+            "INSERT INTO {}.schema_version (id, version, holder) VALUES (1, 0, ?) IF NOT EXISTS USING TTL ?",
+            self.keyspace
+        );
         let until = Instant::now() + LEASE_WAIT;
-        while !self.conditional("take the lease", &take, (&holder, LEASE_S)).await? {
+        loop {
+            match self.session.query_unpaged(Statement::new(&take), (&holder, LEASE_S)).await {
+                Ok(result) => {
+                    if crate::scylla::applied(result).map_err(|error| failed("take the lease", &error))? {
+                        return Ok(holder);
+                    }
+                }
+                // Another migration is about to make the table: it is listed a moment before it can be used.
+                Err(error) if is_missing(&error) => {}
+                Err(error) => return Err(failed("take the lease", &error)),
+            }
             if Instant::now() >= until {
                 return Err(SchemaError::Busy);
             }
             tokio::time::sleep(LEASE_POLL).await;
         }
-        Ok(holder)
     }
 
     async fn renew(&self, holder: &str) -> Result<(), SchemaError> {
-        let renew =
-            format!("UPDATE {}.schema_lease USING TTL ? SET holder = ? WHERE id = 0 IF holder = ?", self.keyspace);
+        let renew = format!(
+            "UPDATE {}.schema_version USING TTL ? SET holder = ? WHERE id = 1 AND version = 0 IF holder = ?",
+            self.keyspace
+        );
         match self.conditional("renew the lease", &renew, (LEASE_S, holder, holder)).await? {
             true => Ok(()),
             false => Err(SchemaError::Busy),
@@ -329,7 +337,8 @@ impl Schema {
 
     /// What is not released ends by its TTL.
     async fn release(&self, holder: &str) {
-        let release = format!("DELETE FROM {}.schema_lease WHERE id = 0 IF holder = ?", self.keyspace);
+        let release =
+            format!("DELETE FROM {}.schema_version WHERE id = 1 AND version = 0 IF holder = ?", self.keyspace);
         if let Err(error) = self.conditional("release the lease", &release, (holder,)).await {
             tracing::warn!(%error, "migration lease not released");
         }

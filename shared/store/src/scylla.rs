@@ -34,7 +34,7 @@ use crate::{StoreError, migrate, window::Sizing};
 
 use db::Db;
 pub(crate) use db::applied;
-pub use options::{InvalidUrl, ScyllaOptions};
+pub use options::{Deadlines, InvalidUrl, ScyllaOptions};
 
 /// A connection to one keyspace; every statement prepared. Cheap to share behind an `Arc`.
 pub struct Scylla {
@@ -64,17 +64,18 @@ impl Scylla {
         clock: Arc<dyn Clock>,
         sizing: Sizing,
     ) -> Result<Self, StoreError> {
-        let session = options.dial(SessionBuilder::new(), db::read_profile()).await.map_err(|error| {
-            tracing::warn!(?options, %error, "store not reached");
-            StoreError::Unavailable
-        })?;
+        let session =
+            options.dial(SessionBuilder::new(), db::read_profile(options.deadlines().read)).await.map_err(|error| {
+                tracing::warn!(?options, %error, "store not reached");
+                StoreError::Unavailable
+            })?;
         let keyspace = options.keyspace().to_owned();
         migrate::check_version(&session, &keyspace).await?;
         session.use_keyspace(&keyspace, false).await.map_err(|error| {
             tracing::warn!(?options, %error, "keyspace not used");
             StoreError::Unavailable
         })?;
-        let db = Db::new(session);
+        let db = Db::new(session, options.deadlines());
         Ok(Self {
             users: users::Statements::prepare(&db).await?,
             sessions: sessions::Statements::prepare(&db).await?,

@@ -1,11 +1,11 @@
 //! What every store promises: one suite over all engines. Each behaviour brings its own users and conversations, so an
 //! engine may serve them all at once from one place.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use chat_protocol::time::SystemClock;
 use chat_store::{
-    Embedded, Scylla, ScyllaOptions, Store,
+    Deadlines, Embedded, Scylla, ScyllaOptions, Store,
     migrate::{Replication, migrate},
 };
 use chat_testkit::servers::Cql;
@@ -119,7 +119,9 @@ static MIGRATED: OnceCell<ScyllaOptions> = OnceCell::const_new();
 
 async fn migrated() -> ScyllaOptions {
     let keyspace = Cql::shared().await.unwrap().keyspace().await.unwrap();
-    let options = ScyllaOptions::from_url(keyspace.url()).unwrap();
+    // What is slow here is the machine: deadlines have tests of their own.
+    let patient = Deadlines { read: Duration::from_secs(30), write: Duration::from_secs(30) };
+    let options = ScyllaOptions::from_url(keyspace.url()).unwrap().with_deadlines(patient);
     migrate(&options, &Replication::Simple(1)).await.unwrap();
     std::mem::forget(keyspace);
     options

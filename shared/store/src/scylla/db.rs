@@ -28,12 +28,9 @@ use scylla::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
+use super::options::Deadlines;
 use crate::{StoreError, metrics};
 
-/// A read that takes longer is of no use to whoever waits for it.
-pub(crate) const READ_DEADLINE: Duration = Duration::from_millis(1_500);
-/// A third of what the log waits for an acknowledgement.
-pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 /// A slow replica costs a read this much before a second one is asked.
 const SPECULATE_AFTER: Duration = Duration::from_millis(100);
 /// Statements at once: enough for one process to keep a cluster busy, few enough not to bury one that is slow.
@@ -57,6 +54,7 @@ pub(crate) enum Cas {
 
 pub(crate) struct Db {
     session: Session,
+    deadlines: Deadlines,
     read_profile: ExecutionProfileHandle,
     write_profile: ExecutionProfileHandle,
     reads: Semaphore,
@@ -66,11 +64,12 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    pub(crate) fn new(session: Session) -> Self {
+    pub(crate) fn new(session: Session, deadlines: Deadlines) -> Self {
         Self {
             session,
-            read_profile: read_profile().into_handle_with_label("read".into()),
-            write_profile: profile(WRITE_DEADLINE).build().into_handle_with_label("write".into()),
+            deadlines,
+            read_profile: read_profile(deadlines.read).into_handle_with_label("read".into()),
+            write_profile: profile(deadlines.write).build().into_handle_with_label("write".into()),
             reads: Semaphore::new(READS),
             writes: Semaphore::new(WRITES),
             budget: RetryBudget::default(),
@@ -127,7 +126,7 @@ impl Db {
         name: &'static str,
         work: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        self.within(name, READ_DEADLINE, work).await
+        self.within(name, self.deadlines.read, work).await
     }
 
     /// Runs a whole write within its deadline and measures it as `name`.
@@ -136,7 +135,7 @@ impl Db {
         name: &'static str,
         work: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        self.within(name, WRITE_DEADLINE, work).await
+        self.within(name, self.deadlines.write, work).await
     }
 
     async fn within<T>(
@@ -276,9 +275,9 @@ impl Db {
 }
 
 /// How reads are run.
-pub(crate) fn read_profile() -> ExecutionProfile {
+pub(crate) fn read_profile(deadline: Duration) -> ExecutionProfile {
     let speculation = SimpleSpeculativeExecutionPolicy { max_retry_count: 1, retry_interval: SPECULATE_AFTER };
-    profile(READ_DEADLINE).speculative_execution_policy(Some(Arc::new(speculation))).build()
+    profile(deadline).speculative_execution_policy(Some(Arc::new(speculation))).build()
 }
 
 fn profile(timeout: Duration) -> ExecutionProfileBuilder {

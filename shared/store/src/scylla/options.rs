@@ -15,6 +15,22 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long one call of a store may take, its waiting and its retries included; then it is
+/// [`crate::StoreError::Unavailable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// A read that takes longer is of no use to whoever waits for it.
+    pub read: Duration,
+    /// At most a third of what the log waits for an acknowledgement.
+    pub write: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { read: Duration::from_millis(1_500), write: Duration::from_secs(5) }
+    }
+}
+
 /// How to reach one keyspace. Its `Debug` form hides the password.
 #[derive(Clone)]
 pub struct ScyllaOptions {
@@ -22,6 +38,7 @@ pub struct ScyllaOptions {
     keyspace: String,
     credentials: Option<(String, String)>,
     datacenter: Option<String>,
+    deadlines: Deadlines,
 }
 
 /// Why a URL does not name a keyspace. Never repeats the URL: it may hold a password.
@@ -53,7 +70,8 @@ impl ScyllaOptions {
             return Err(InvalidUrl("a keyspace is 1–48 of a–z, 0–9 and _, beginning with a letter"));
         }
         let datacenter = query.map(datacenter).transpose()?;
-        Ok(Self { nodes, keyspace: keyspace.to_owned(), credentials, datacenter })
+        let keyspace = keyspace.to_owned();
+        Ok(Self { nodes, keyspace, credentials, datacenter, deadlines: Deadlines::default() })
     }
 
     /// Signs in with these, whatever the URL said.
@@ -61,6 +79,17 @@ impl ScyllaOptions {
     pub fn with_credentials(mut self, user: String, password: String) -> Self {
         self.credentials = Some((user, password));
         self
+    }
+
+    /// With other deadlines than the default ones.
+    #[must_use]
+    pub const fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
+        self.deadlines = deadlines;
+        self
+    }
+
+    pub(crate) const fn deadlines(&self) -> Deadlines {
+        self.deadlines
     }
 
     /// The keyspace; safe to write into CQL.
@@ -98,6 +127,7 @@ impl fmt::Debug for ScyllaOptions {
             .field("keyspace", &self.keyspace)
             .field("user", &self.credentials.as_ref().map(|(user, _)| user))
             .field("datacenter", &self.datacenter)
+            .field("deadlines", &self.deadlines)
             .finish_non_exhaustive()
     }
 }

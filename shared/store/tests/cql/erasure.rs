@@ -2,7 +2,7 @@ use chat_protocol::ConversationId;
 use chat_store::{EventRow, Messages};
 use chat_testkit::servers::Cql;
 
-use crate::support::{connect, deletion, edit, message, migrated, seq, somewhere};
+use crate::support::{connect, deletion, edit, message, seq, shared, somewhere};
 
 const SECRET: &str = "the cellar key";
 
@@ -32,9 +32,8 @@ fn orders(of: ConversationId) -> Vec<Vec<EventRow>> {
 
 #[tokio::test]
 async fn content_of_a_deleted_message_is_nowhere_whatever_came_first() {
-    let cql = Cql::shared().await.unwrap();
-    let (keyspace, options) = migrated(cql).await;
-    let store = connect(&options).await;
+    let (keyspace, options) = shared().await;
+    let store = connect(options).await;
     for order in orders(somewhere()) {
         let of = somewhere();
         for row in order {
@@ -45,7 +44,8 @@ async fn content_of_a_deleted_message_is_nowhere_whatever_came_first() {
         assert_eq!(store.events(of, seq(0), 10).await.unwrap().events.len(), 5);
     }
     for table in ["messages", "revisions"] {
-        let rows = cql.query(&format!("SELECT * FROM {}.{table}", keyspace.name())).await.unwrap();
+        let rows =
+            Cql::shared().await.unwrap().query(&format!("SELECT * FROM {}.{table}", keyspace.name())).await.unwrap();
         assert!(!rows.is_empty());
         let holds_secret = |cell: &Option<Vec<u8>>| {
             cell.as_deref().is_some_and(|cell| cell.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()))

@@ -1,23 +1,22 @@
+use chat_protocol::ConversationId;
 use chat_store::Messages;
 use chat_testkit::servers::Cql;
 
-use crate::support::{connect_with_small_windows, message, migrated, somewhere, stored};
+use crate::support::{connect_with_small_windows, message, shared, somewhere, stored};
 
-/// The windows of every conversation in a keyspace, by their first positions.
-async fn windows(cql: &Cql, keyspace: &str) -> Vec<(u64, u64)> {
-    let rows = cql.query(&format!("SELECT first, ends FROM {keyspace}.windows")).await.unwrap();
+/// The windows of a conversation, as they stand in the table.
+async fn windows(keyspace: &str, of: ConversationId) -> Vec<(u64, u64)> {
+    let select = format!("SELECT first, ends FROM {keyspace}.windows WHERE conversation = 0x{:032x}", of.as_u128());
+    let rows = Cql::shared().await.unwrap().query(&select).await.unwrap();
     let number = |cell: &Option<Vec<u8>>| u64::from_be_bytes(cell.as_deref().unwrap().try_into().unwrap());
-    let mut windows: Vec<_> = rows.iter().map(|row| (number(&row[0]), number(&row[1]))).collect();
-    windows.sort_unstable();
-    windows
+    rows.iter().map(|row| (number(&row[0]), number(&row[1]))).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_that_race_open_one_window_and_lose_nothing() {
-    let cql = Cql::shared().await.unwrap();
-    let (keyspace, options) = migrated(cql).await;
-    let one = connect_with_small_windows(&options).await;
-    let other = connect_with_small_windows(&options).await;
+    let (keyspace, options) = shared().await;
+    let one = connect_with_small_windows(options).await;
+    let other = connect_with_small_windows(options).await;
     let of = somewhere();
 
     // Both meet the end of each window at the same time, with different rows counted in it.
@@ -28,12 +27,12 @@ async fn writers_that_race_open_one_window_and_lose_nothing() {
         even.and(odd).unwrap();
     }
 
-    let windows = windows(cql, keyspace.name()).await;
+    let windows = windows(keyspace.name(), of).await;
     assert_eq!(windows[0].0, 0);
     assert!(windows.len() > 5, "{windows:?}");
     assert!(windows.windows(2).all(|pair| pair[0].1 == pair[1].0), "each begins where one ends: {windows:?}");
     let all: Vec<u64> = (1..=1_000).collect();
     assert_eq!(stored(&one, of).await, all);
     // A third one, which remembers nothing, reads the same.
-    assert_eq!(stored(&connect_with_small_windows(&options).await, of).await, all);
+    assert_eq!(stored(&connect_with_small_windows(options).await, of).await, all);
 }

@@ -13,11 +13,20 @@ use chat_store::{
     window::Sizing,
 };
 use chat_testkit::servers::{Cql, Keyspace};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep},
+};
 
 pub(crate) const SHARD: Shard = Shard::new(3).unwrap();
 
-/// A migrated keyspace on a server. The server's schema changes are slow: tests that can share one do.
+/// A migrated keyspace that tests share: making its tables takes seconds. It ends with the server.
+pub(crate) async fn shared() -> &'static (Keyspace, ScyllaOptions) {
+    static SHARED: OnceCell<(Keyspace, ScyllaOptions)> = OnceCell::const_new();
+    SHARED.get_or_init(async || migrated(Cql::shared().await.unwrap()).await).await
+}
+
+/// A migrated keyspace of one's own.
 pub(crate) async fn migrated(cql: &Cql) -> (Keyspace, ScyllaOptions) {
     let keyspace = cql.keyspace().await.unwrap();
     let options = ScyllaOptions::from_url(keyspace.url()).unwrap();
@@ -79,7 +88,7 @@ pub(crate) fn deletion(of: ConversationId, at: u64, message: u64) -> EventRow {
 pub(crate) async fn stored(store: &Scylla, of: ConversationId) -> Vec<u64> {
     let (mut seqs, mut after) = (Vec::new(), Seq::ZERO);
     loop {
-        let page = store.events(of, after, 100).await.unwrap();
+        let page = eventually(async || store.events(of, after, 100).await).await;
         if let Some(last) = page.events.last() {
             assert_eq!(page.prev, after);
             after = last.seq;
