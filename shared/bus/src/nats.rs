@@ -192,7 +192,7 @@ impl Core {
 
 /// Turns what happens to the reading connection into doubts of those who watch.
 async fn watch_reader(core: Arc<Core>) {
-    let mut watch = core.reader.watch();
+    let mut watch = Link::watch();
     let new_leaders = tokio::spawn(watch_leaders(core.clone()));
     loop {
         let change = tokio::select! {

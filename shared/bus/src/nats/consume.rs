@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chat_protocol::{Seq, Shard, Timestamp};
 use futures_util::{StreamExt, stream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{Core, link::reconnect_delay, shards::ShardLog};
 use crate::{BusError, Delivery, Logged, Prev, Settle, WorkStream, subject};
@@ -30,6 +30,8 @@ const BATCH: usize = 500;
 /// How long a request for events stands. Sets also how soon a request that a server forgot is noticed.
 const EXPIRES: Duration = Duration::from_secs(10);
 const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How long an acknowledgement may wait for room in the connection.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Deliveries not settled before the consumer stops: two batches for each of several persisters, or one slow
 /// partition would stall the shard.
 const UNSETTLED_MAX: i64 = 8_000;
@@ -156,7 +158,8 @@ struct Acknowledge {
 
 impl Acknowledge {
     async fn send(self, what: Bytes) -> Result<(), BusError> {
-        self.client.publish(self.reply, what).await.map_err(|_| BusError::Unavailable)
+        let sending = timeout(SETTLE_TIMEOUT, self.client.publish(self.reply, what)).await;
+        sending.map_err(|_| BusError::Unavailable)?.map_err(|_| BusError::Unavailable)
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) async fn get(link: &Link, shard: &ShardLog, what: &Get<'_>, deadline:
     Err(BusError::Unavailable)
 }
 
-/// `None`: silence before the end.
+/// `None`: silence before the end, or a part is missing.
 async fn get_once(
     link: &Link,
     shard: &ShardLog,
@@ -96,7 +96,7 @@ async fn get_once(
         Err(_) => return Ok(None),
         Ok(sent) => sent.map_err(|_| BusError::Unavailable)?,
     }
-    let mut batch = Batch { events: Vec::with_capacity(most.min(64)), ..Batch::default() };
+    let mut gathered = Gathered::default();
     loop {
         let message = match timeout_at(until, waiting.answer.recv()).await {
             Err(_) => return Ok(None),
@@ -104,21 +104,54 @@ async fn get_once(
             Ok(None) => return Err(BusError::Unavailable),
             Ok(Some(message)) => message,
         };
+        match gathered.take(message)? {
+            Step::Goes => {}
+            Step::Torn => return Ok(None),
+            Step::Ends => {
+                gathered.batch.events.iter().for_each(|stored| shard.saw(stored.logged.seq));
+                return Ok(Some(gathered.batch));
+            }
+        }
+    }
+}
+
+/// An answer as it comes in. Each part names the sequence of the one before, and the end that of the last: one that
+/// was dropped on its way shows.
+#[derive(Default)]
+struct Gathered {
+    batch: Batch,
+    last: u64,
+}
+
+/// What one more part of an answer means.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Goes,
+    Ends,
+    /// A part is missing.
+    Torn,
+}
+
+impl Gathered {
+    fn take(&mut self, message: Message) -> Result<Step, BusError> {
+        let follows = number(&message, header::NATS_LAST_SEQUENCE) == Some(self.last);
         match message.status.map(|status| status.as_u16()) {
+            None | Some(204) if !follows => Ok(Step::Torn),
             None => {
                 let stored =
                     stored(message).ok_or_else(|| BusError::Other("stored event not understood".to_owned()))?;
-                shard.saw(stored.logged.seq);
-                batch.events.push(stored);
+                self.last = stored.logged.seq.get();
+                self.batch.events.push(stored);
+                Ok(Step::Goes)
             }
             Some(204) => {
-                batch.more = number(&message, PENDING).is_some_and(|pending| pending > 0);
-                batch.up_to = number(&message, UP_TO);
-                return Ok(Some(batch));
+                self.batch.more = number(&message, PENDING).is_some_and(|pending| pending > 0);
+                self.batch.up_to = number(&message, UP_TO);
+                Ok(Step::Ends)
             }
-            Some(404) => return Ok(Some(batch)),
-            Some(503) => return Err(BusError::Unavailable),
-            Some(status) => return Err(BusError::Other(format!("direct get answered {status}"))),
+            Some(404) => Ok(Step::Ends),
+            Some(503) => Err(BusError::Unavailable),
+            Some(status) => Err(BusError::Other(format!("direct get answered {status}"))),
         }
     }
 }
@@ -140,4 +173,62 @@ pub(super) fn stored(message: Message) -> Option<Stored> {
 
 fn number(message: &Message, name: impl header::IntoHeaderName) -> Option<u64> {
     message.headers.as_ref()?.get(name)?.as_str().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::{HeaderMap, StatusCode};
+
+    use super::*;
+
+    fn part(status: Option<u16>, headers: &[(&str, &str)]) -> Message {
+        Message {
+            subject: "_INBOX.1".into(),
+            reply: None,
+            payload: Bytes::from("hi"),
+            headers: Some(
+                headers.iter().map(|(name, value)| (name.parse().unwrap(), (*value).into())).collect::<HeaderMap>(),
+            ),
+            status: status.map(|code| StatusCode::from_u16(code).unwrap()),
+            description: None,
+            length: 0,
+        }
+    }
+
+    fn event(seq: &str, last: &str) -> Message {
+        let place = [
+            ("Nats-Subject", "chat.log.0.00000000000000000000000001"),
+            ("Nats-Time-Stamp", "2026-11-24T10:43:05.045047123Z"),
+            ("Nats-Sequence", seq),
+            ("Nats-Last-Sequence", last),
+        ];
+        part(None, &place)
+    }
+
+    #[test]
+    fn an_answer_is_complete_only_as_an_unbroken_chain() {
+        let mut whole = Gathered::default();
+        assert_eq!(whole.take(event("7", "0")).unwrap(), Step::Goes);
+        assert_eq!(whole.take(event("9", "7")).unwrap(), Step::Goes);
+        let end = part(Some(204), &[("Nats-Last-Sequence", "9"), (PENDING, "3"), (UP_TO, "12")]);
+        assert_eq!(whole.take(end).unwrap(), Step::Ends);
+        assert_eq!(whole.batch.events.len(), 2);
+        assert!(whole.batch.more);
+        assert_eq!(whole.batch.up_to, Some(12));
+
+        let mut torn_within = Gathered::default();
+        assert_eq!(torn_within.take(event("7", "0")).unwrap(), Step::Goes);
+        assert_eq!(torn_within.take(event("11", "9")).unwrap(), Step::Torn);
+        let mut torn_at_the_end = Gathered::default();
+        assert_eq!(torn_at_the_end.take(event("7", "0")).unwrap(), Step::Goes);
+        assert_eq!(torn_at_the_end.take(part(Some(204), &[("Nats-Last-Sequence", "9")])).unwrap(), Step::Torn);
+        let mut torn_at_the_start = Gathered::default();
+        assert_eq!(torn_at_the_start.take(event("9", "7")).unwrap(), Step::Torn);
+    }
+
+    #[test]
+    fn nothing_found_is_an_answer_and_nobody_there_is_none() {
+        assert_eq!(Gathered::default().take(part(Some(404), &[])).unwrap(), Step::Ends);
+        assert!(matches!(Gathered::default().take(part(Some(503), &[])), Err(BusError::Unavailable)));
+    }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, connection::State};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, Subscriber, connection::State};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
@@ -69,7 +69,6 @@ pub(super) enum Change {
 }
 
 /// What a connection looked like when its watcher last looked.
-#[derive(Default)]
 pub(super) struct Watch {
     connected: bool,
     connects: u64,
@@ -88,9 +87,15 @@ impl Link {
         self.client.connection_state() == State::Connected && self.replies.is_open()
     }
 
-    /// The watcher's first look; changes are told from here on.
-    pub(super) fn watch(&self) -> Watch {
-        Watch { connected: self.connected(), connects: self.replies.connects() }
+    /// For a watcher who is to be told of every change since the client connected first.
+    pub(super) const fn watch() -> Watch {
+        Watch { connected: true, connects: 1 }
+    }
+
+    /// Subscribes; the server has not read that yet when it returns.
+    pub(super) async fn subscribe(&self, subject: String, deadline: Instant) -> Result<Subscriber, BusError> {
+        let subscribing = timeout_at(deadline, self.client.subscribe(subject)).await;
+        subscribing.map_err(|_| BusError::Unavailable)?.map_err(|_| BusError::Unavailable)
     }
 
     /// Waits for a change and fails what waited over a connection that was lost. A loss and the return that follows
@@ -100,7 +105,7 @@ impl Link {
             if self.events.overflowed.swap(false, Ordering::AcqRel) {
                 return Change::Overflowed;
             }
-            let now = self.watch();
+            let now = Watch { connected: self.connected(), connects: self.replies.connects() };
             let before = std::mem::replace(watch, now);
             if watch.connects != before.connects {
                 self.replies.fail_before(watch.connects);
@@ -109,7 +114,7 @@ impl Link {
                 }
             }
             if before.connected && !watch.connected {
-                self.replies.fail_before(u64::MAX);
+                self.replies.fail_before(watch.connects + 1);
                 return Change::Lost;
             }
             if !before.connected && watch.connected {

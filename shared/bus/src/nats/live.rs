@@ -74,6 +74,17 @@ impl Channels {
         }
     }
 
+    /// Takes the channel away and ends what its watchers hear.
+    fn end(&self, channel: &Arc<Channel>) {
+        let mut open = self.open.lock();
+        if open.get(&channel.of).is_some_and(|current| Arc::ptr_eq(current, channel)) {
+            open.remove(&channel.of);
+        }
+        for watcher in &*channel.watchers.lock() {
+            watcher.close();
+        }
+    }
+
     /// Takes the channel away if nobody watches it; a watcher who joins does so under the same lock.
     fn retire(&self, channel: &Arc<Channel>) -> bool {
         let mut open = self.open.lock();
@@ -123,8 +134,9 @@ impl Core {
     /// Subscribes, and waits until the server has read that.
     async fn subscribe(self: &Arc<Self>, channel: &Arc<Channel>) -> Result<(), BusError> {
         let subject = subject::live(channel.shard, channel.of);
-        let subscriber = self.reader.client.subscribe(subject).await.map_err(|_| BusError::Unavailable)?;
-        self.reader.round_trip(self.read_deadline()).await?;
+        let deadline = self.read_deadline();
+        let subscriber = self.reader.subscribe(subject, deadline).await?;
+        self.reader.round_trip(deadline).await?;
         tokio::spawn(pump(self.clone(), channel.clone(), subscriber));
         Ok(())
     }
@@ -164,8 +176,6 @@ async fn pump(core: Arc<Core>, channel: Arc<Channel>, mut subscriber: Subscriber
             () = channels.stop.cancelled() => break,
         }
     }
-    for watcher in &*channel.watchers.lock() {
-        watcher.close();
-    }
+    channels.end(&channel);
     let _connection_gone = subscriber.unsubscribe().await;
 }

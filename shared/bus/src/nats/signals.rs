@@ -35,9 +35,9 @@ impl Core {
         if !self.reader.connected() {
             return Err(BusError::Unavailable);
         }
-        let mut subscriber =
-            self.reader.client.subscribe(subject::topic(to)).await.map_err(|_| BusError::Unavailable)?;
-        self.reader.round_trip(self.read_deadline()).await?;
+        let deadline = self.read_deadline();
+        let mut subscriber = self.reader.subscribe(subject::topic(to), deadline).await?;
+        self.reader.round_trip(deadline).await?;
         let queue = Queue::new(self.options.signal_capacity);
         let stop = self.stop.child_token();
         let leave = {

@@ -84,7 +84,7 @@ async fn serve(core: &Core, link: Arc<Link>) {
     for shard in core.shards.all() {
         shard.doubt();
     }
-    let mut watch = link.watch();
+    let mut watch = Link::watch();
     core.writer.replace(Some(link.clone()));
     let lost = async {
         // One that came back by itself has lost what it held all the same.
