@@ -1,6 +1,6 @@
 //! Connections in: a permit before each accept, header time-outs that really fire, no trust in the other side.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use chat_protocol::limits;
@@ -22,10 +22,6 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// Descriptors for everything that is no connection: listeners, the log, the store, files.
 const RESERVED_FILES: u64 = 64;
 
-/// The address a request came from.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
 /// A place among the connections; held for as long as the connection, or the socket it became, lives.
 #[derive(Debug, Clone)]
 pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSemaphorePermit>);
@@ -40,19 +36,13 @@ pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) -> anyhow
             accepted = accept(&listener, &connections) => accepted,
         };
         match accepted {
-            Ok((stream, peer, permit)) => {
+            Ok((stream, permit)) => {
                 pause = PAUSE_MIN;
                 if let Err(err) = prepare(&stream) {
                     tracing::debug!(error = %err, "connection lost before it began");
                     continue;
                 }
-                app.shutdown.spawn(serve(
-                    stream,
-                    Peer(peer),
-                    Place(Arc::new(permit)),
-                    router.clone(),
-                    Arc::clone(&app),
-                ));
+                app.shutdown.spawn(serve(stream, Place(Arc::new(permit)), router.clone(), Arc::clone(&app)));
             }
             Err(err) => {
                 metrics::rejected("accept");
@@ -67,10 +57,10 @@ pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) -> anyhow
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(connections).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, permit))
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, permit))
 }
 
 fn prepare(stream: &TcpStream) -> std::io::Result<()> {
@@ -78,9 +68,8 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT))
 }
 
-async fn serve(stream: TcpStream, peer: Peer, place: Place, router: Router, app: Arc<App>) {
+async fn serve(stream: TcpStream, place: Place, router: Router, app: Arc<App>) {
     let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
         request.extensions_mut().insert(place.clone());
         router.clone().oneshot(request.map(Body::new))
     });

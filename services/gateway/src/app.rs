@@ -8,7 +8,7 @@ use chat_protocol::{Clock, ErrorCode, Timestamp};
 use chat_service::{Health, Shutdown};
 use chat_store::Store;
 
-use crate::{config::Config, fault::Fault, hub::Hub};
+use crate::{config::Config, fault::Fault, history::SharedReads, hub::Hub};
 
 /// Shared by all tasks of one gateway.
 pub struct App {
@@ -32,6 +32,8 @@ pub struct App {
     pub revocations: Revocations,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// Equal reads of the store share one query.
+    pub reads: SharedReads,
     /// What the operator is told.
     pub health: Health,
     /// When to stop.

@@ -33,8 +33,6 @@ const ROSTER_DEADLINE: Duration = Duration::from_secs(5);
 pub struct Changed {
     /// What was appended, with its place.
     pub frame: EventFrame,
-    /// Who is in the conversation after it.
-    pub roster: Arc<Roster>,
 }
 
 impl App {
@@ -59,8 +57,9 @@ impl App {
                 Ok(appended) => {
                     let frame = EventFrame::new(conversation, room.shard, appended.seq, head, event);
                     self.apply_eagerly(&room, appended.seq, bytes).await;
-                    let roster = self.roster_at(&room, appended.seq).await?;
-                    return Ok(Some(Changed { frame, roster }));
+                    // The caller's next request here finds what this one did.
+                    self.roster_at(&room, appended.seq).await?;
+                    return Ok(Some(Changed { frame }));
                 }
                 Err(BusError::WrongHead(_)) => {}
                 Err(err) => return Err(err.into()),
@@ -88,6 +87,14 @@ impl App {
                 }
             })
             .await;
+    }
+
+    /// Tells one user's feed something that no event caused.
+    pub async fn tell_once(self: &Arc<Self>, by: UserId, user: UserId, body: Body) {
+        let cause = rand::random::<u64>() >> 12;
+        if let Some(cause) = MessageId::from_u64(cause) {
+            self.tell(by, vec![(user, body)], cause).await;
+        }
     }
 
     /// The roster with everything up to `head` in it.

@@ -14,7 +14,7 @@ mod tail; // recent events in memory
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chat_bus::Log;
-use chat_protocol::{Clock, ConversationId, Seq, SessionId, Shard, SocketId, UserId};
+use chat_protocol::{Clock, ConversationId, Seq, Shard, SocketId, UserId};
 use chat_store::Store;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OnceCell, Semaphore};
@@ -153,14 +153,6 @@ impl Hub {
     /// Every accepted socket.
     pub fn conns(&self) -> Vec<Arc<Conn>> {
         self.inner.conns.lock().by_socket.values().cloned().collect()
-    }
-
-    /// The sockets of one user, or of one of their sessions.
-    pub fn conns_of(&self, user: UserId, session: Option<SessionId>) -> Vec<Arc<Conn>> {
-        let conns = self.inner.conns.lock();
-        let sockets = conns.by_user.get(&user).into_iter().flatten();
-        let conns = sockets.filter_map(|socket| conns.by_socket.get(socket));
-        conns.filter(|conn| session.is_none_or(|session| conn.session == session)).cloned().collect()
     }
 }
 

@@ -9,28 +9,44 @@ mod config; // settings
 mod app; // what every request and socket works with
 
 mod accept; // connections in, bounded
+
 mod upgrade; // from a request to a WebSocket
 
-mod conn;
-mod heartbeat; // when to ping (pure)
-mod outbox; // what waits to be written
-mod session; // decides (pure)
 mod socket; // one WebSocket: does what its session says
-mod ws; // RFC 6455 // a socket as the rest of the gateway sees it
 
-mod delivery;
-mod hub; // conversations with a viewer here, and their sockets // one event, encoded once per codec
+mod session; // decides (pure)
 
-mod control;
-mod send; // a message's way into the log // changes that must be serialised
+mod heartbeat; // when to ping (pure)
 
-mod console;
-mod rest; // requests // the web console
+mod ws; // RFC 6455
+
+mod outbox; // what waits to be written
+
+mod conn; // a socket as the rest of the gateway sees it
+
+mod hub; // conversations with a viewer here, and their sockets
+
+mod delivery; // one event, encoded once per codec
+
+mod send; // a message's way into the log
+
+mod control; // changes that must be serialised
+
+mod history; // reading back: store and tail, merged
+
+mod rest; // requests
+
+mod console; // the web console
+
+mod revoke; // sessions that end before their tokens do
+
+mod sweep; // what happens by time: pings, stalls, expiry, drain
+
+mod chance; // randomness for secrets and ids
 
 mod fault; // what a client is told
-mod metrics;
-mod revoke; // sessions that end before their tokens do
-mod sweep; // what happens by time: pings, stalls, expiry, drain // names
+
+mod metrics; // names
 
 use std::sync::Arc;
 
@@ -41,7 +57,7 @@ use chat_service::{Health, Shutdown};
 use chat_store::Store;
 use tokio::net::TcpListener;
 
-use crate::{app::App, hub::Hub};
+use crate::{app::App, history::SharedReads, hub::Hub};
 
 pub use config::Config;
 pub use metrics::describe as describe_metrics;
@@ -77,6 +93,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         verifier: Verifier::new(&keys, AUDIENCE, AUDIENCE),
         sealer: ResumeSealer::new(&keys),
         revocations: Revocations::new(),
+        reads: SharedReads::default(),
         passwords: Passwords::new(PASSWORDS_AT_WORK, PASSWORDS_WAITING),
         config,
         hub,

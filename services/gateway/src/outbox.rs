@@ -20,22 +20,11 @@ use tokio::{
 /// Frames handed to the kernel in one call.
 const SLICES: usize = 64;
 
-/// How much may wait.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// From here on ephemeral frames are dropped.
-    pub ephemeral_bytes: usize,
-    /// Here the socket is slow.
-    pub bytes: usize,
-}
-
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
     /// Written, or waiting in order.
     Taken,
-    /// An ephemeral frame that was dropped.
-    Shed,
     /// The outbox is full, or the socket is gone: nothing more is taken.
     Refused,
 }
@@ -43,7 +32,8 @@ pub enum Pushed {
 /// The writing half of one socket.
 pub struct Outbox {
     stream: TcpStream,
-    bounds: Bounds,
+    /// With more than this waiting the socket is slow.
+    bytes_max: usize,
     waiting: Mutex<Waiting>,
     /// Wakes the socket's task: something waits for the kernel, or the outbox was closed.
     wake: Notify,
@@ -70,8 +60,8 @@ enum State {
 
 impl Outbox {
     /// Of a socket whose reading half is [`Outbox::stream`].
-    pub fn new(stream: TcpStream, bounds: Bounds) -> Self {
-        Self { stream, bounds, waiting: Mutex::default(), wake: Notify::new() }
+    pub fn new(stream: TcpStream, bytes_max: usize) -> Self {
+        Self { stream, bytes_max, waiting: Mutex::default(), wake: Notify::new() }
     }
 
     /// For reading; writing to it would interleave bytes.
@@ -87,23 +77,10 @@ impl Outbox {
         }
         let more: usize = frames.iter().map(Bytes::len).sum();
         // An empty outbox takes any frame: the bound is on what piles up, not on one burst.
-        if waiting.bytes > 0 && waiting.bytes + more > self.bounds.bytes {
+        if waiting.bytes > 0 && waiting.bytes + more > self.bytes_max {
             return Pushed::Refused;
         }
         self.append(&mut waiting, frames, more);
-        Pushed::Taken
-    }
-
-    /// A frame that may be lost.
-    pub fn push_ephemeral(&self, frame: &Bytes) -> Pushed {
-        let mut waiting = self.waiting.lock();
-        if waiting.state != State::Open {
-            return Pushed::Refused;
-        }
-        if waiting.bytes + frame.len() > self.bounds.ephemeral_bytes {
-            return Pushed::Shed;
-        }
-        self.append(&mut waiting, std::slice::from_ref(frame), frame.len());
         Pushed::Taken
     }
 
@@ -113,7 +90,7 @@ impl Outbox {
         if waiting.state != State::Open {
             return;
         }
-        if waiting.bytes + last.len() > self.bounds.bytes {
+        if waiting.bytes + last.len() > self.bytes_max {
             // A frame whose beginning is out must be finished, or the close frame would be read as its rest.
             waiting.frames.truncate(1);
             waiting.bytes = waiting.frames.front().map_or(0, Bytes::len);
@@ -143,16 +120,6 @@ impl Outbox {
     /// How long the kernel has taken nothing.
     pub fn stalled_for(&self, now: Instant) -> Option<Duration> {
         self.waiting.lock().stalled.map(|since| now.saturating_duration_since(since))
-    }
-
-    /// Whether the socket is of no use: closed and written out, or broken.
-    pub fn is_over(&self) -> bool {
-        let waiting = self.waiting.lock();
-        match waiting.state {
-            State::Open => false,
-            State::Closing => waiting.frames.is_empty(),
-            State::Dead => true,
-        }
     }
 
     /// Whether no frame is taken any more.

@@ -1,25 +1,54 @@
 //! Requests: one file per resource, one list of routes.
 
+mod extract; // who asks, what they say: parsed at the door
+
 mod problem; // what failed requests answer
+
+mod observe; // request ids, counts, times
+
+mod conversations;
+mod events;
+mod members;
+mod messages;
+mod sessions;
+mod users;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router, middleware,
+    routing::{delete, get, post, put},
+};
+use chat_protocol::ErrorCode;
 
-use crate::{app::App, console, upgrade};
+use crate::{app::App, console, fault::Fault, upgrade};
 
+pub use observe::request_id;
 pub use problem::Problem;
-
-tokio::task_local! {
-    /// The id of the request this task serves.
-    static REQUEST_ID: String;
-}
-
-fn request_id() -> String {
-    REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
-}
 
 /// Every route there is.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new().route("/v1/ws", get(upgrade::ws)).merge(console::routes()).with_state(app)
+    let api = Router::new()
+        .route("/v1/users", post(users::register).get(users::find))
+        .route("/v1/users/me", get(users::me).patch(users::change))
+        .route("/v1/users/me/password", put(users::change_password))
+        .route("/v1/users/me/events", get(events::of_feed))
+        .route("/v1/users/{user}", get(users::one))
+        .route("/v1/sessions", post(sessions::log_in).get(sessions::list).delete(sessions::end_others))
+        .route("/v1/sessions/refresh", post(sessions::refresh))
+        .route("/v1/sessions/{session}", delete(sessions::end))
+        .route("/v1/conversations", post(conversations::create).get(conversations::list))
+        .route("/v1/conversations/{conversation}", get(conversations::one))
+        .route("/v1/conversations/{conversation}/members", get(members::list).post(members::add))
+        .route("/v1/conversations/{conversation}/members/me", put(members::join))
+        .route("/v1/conversations/{conversation}/members/{user}", get(members::one).delete(members::remove))
+        .route("/v1/conversations/{conversation}/messages", post(messages::send).get(messages::page))
+        .route("/v1/conversations/{conversation}/messages/{message}", get(messages::one))
+        .route("/v1/conversations/{conversation}/events", get(events::of_conversation))
+        .route("/v1/ws", get(upgrade::ws));
+    api.merge(console::routes())
+        .fallback(async || Problem::from(ErrorCode::NotFound))
+        .method_not_allowed_fallback(async || Problem::from(Fault::from(ErrorCode::MethodNotAllowed)))
+        .layer(middleware::from_fn(observe::observe))
+        .with_state(app)
 }

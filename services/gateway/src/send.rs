@@ -40,11 +40,10 @@ impl App {
         let room = self.hub.room(to).await?;
         room.authorize(by, Action::Send).await?;
         let sent = |seq, duplicate| Sent { id: MessageId::new(room.shard, seq), at: now, duplicate };
-        if self.config.late_lookup && age_ms > limits::CLIENT_ID_LATE.as_millis() as i64 {
-            if let Some(seq) = self.first_with(&room, by, client_id).await? {
-                metrics::duplicate("store");
-                return Ok(sent(seq, true));
-            }
+        let late = self.config.late_lookup && age_ms > limits::CLIENT_ID_LATE.as_millis() as i64;
+        if late && let Some(seq) = self.first_with(&room, by, client_id).await? {
+            metrics::duplicate("store");
+            return Ok(sent(seq, true));
         }
         let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions: Vec::new() };
         let event = Event { at: now, by, body: Body::MessageCreated(Box::new(created)) };

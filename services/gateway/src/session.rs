@@ -192,7 +192,8 @@ impl Session {
             }
             Err(fault) => {
                 // What waits behind a failed append would overtake its retry; what is only refused fails alone.
-                let behind = if append_failed(fault.code) { self.sends.clear(conversation) } else { Vec::new() };
+                let behind =
+                    if append_failed(fault.code) { self.sends.clear(conversation) } else { Default::default() };
                 steps.push(Step::Reply(failed(fault.clone(), client_id, conversation)));
                 steps.extend(
                     behind.into_iter().map(|send| Step::Reply(failed(fault.clone(), send.client_id, conversation))),

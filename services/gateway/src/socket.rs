@@ -26,7 +26,7 @@ use crate::{
     conn::{Conn, Notice},
     fault::Fault,
     metrics,
-    outbox::{Bounds, Outbox},
+    outbox::Outbox,
     send::Sent,
     session::{Limits, Session, Step},
     ws::{self, Incoming, Reader, Violation},
@@ -45,7 +45,6 @@ thread_local! {
 
 /// Serves one socket until it ends. `first` is what arrived together with the upgrade.
 pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec) {
-    let bounds = Bounds { ephemeral_bytes: limits::OUTBOX_EPHEMERAL_BYTES, bytes: app.config.outbox_bytes };
     let now = app.now();
     let session_limits = Limits {
         frames_per_s: app.config.frames_per_s,
@@ -53,7 +52,7 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec)
         follows: limits::FOLLOWS,
     };
     let mut socket = Socket {
-        outbox: Arc::new(Outbox::new(stream, bounds)),
+        outbox: Arc::new(Outbox::new(stream, app.config.outbox_bytes)),
         codec,
         reader: Reader::new(codec),
         session: Box::new(Session::new(session_limits, now)),

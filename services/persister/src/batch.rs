@@ -37,10 +37,12 @@ pub(crate) struct Batch {
     pub redelivered: u64,
 }
 
+type Item = (EventRow, Box<dyn Settle>);
+
 /// Sorts deliveries of one shard into groups.
 pub(crate) fn plan(shard: Shard, deliveries: Vec<Delivery>) -> Batch {
     let mut batch = Batch::default();
-    let mut groups: BTreeMap<ConversationId, Vec<(EventRow, Box<dyn Settle>)>> = BTreeMap::new();
+    let mut groups: BTreeMap<ConversationId, Vec<Item>> = BTreeMap::new();
     for Delivery { conversation, logged, redelivered, settle } in deliveries {
         batch.last = batch.last.max(logged.seq);
         batch.redelivered += u64::from(redelivered > 0);

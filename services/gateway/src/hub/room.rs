@@ -2,6 +2,7 @@
 //! sockets that are up to date.
 
 mod members; // the roster: loaded, kept, asked
+mod memory; // what of its history is in memory
 
 use std::{
     sync::{

@@ -55,27 +55,4 @@ impl Tail {
     pub fn skip_to(&mut self, head: Seq) {
         self.head = self.head.max(head);
     }
-
-    /// Puts what came before in front; `older` is contiguous and ends where this begins.
-    pub fn extend_back(&mut self, from: Seq, older: Vec<Arc<Delivery>>) {
-        if from >= self.from {
-            return;
-        }
-        for event in older.into_iter().rev() {
-            if event.seq() > self.from {
-                continue;
-            }
-            if self.events.len() >= limits::TAIL_EVENTS {
-                self.from = event.seq();
-                return;
-            }
-            self.events.push_front(event);
-        }
-        self.from = from;
-    }
-
-    /// Gives the memory back; only the position stays.
-    pub fn clear(&mut self) {
-        *self = Self::at(self.head);
-    }
 }

@@ -48,9 +48,9 @@ impl Sends {
     }
 
     /// Everything that waits in a conversation, taken out.
-    pub fn clear(&mut self, conversation: ConversationId) -> Vec<Box<Send>> {
+    pub fn clear(&mut self, conversation: ConversationId) -> VecDeque<Box<Send>> {
         let behind = self.queues.get_mut(&conversation).map(std::mem::take).unwrap_or_default();
         self.waiting -= behind.len();
-        behind.into()
+        behind
     }
 }

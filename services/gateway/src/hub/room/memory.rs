@@ -1,0 +1,38 @@
+//! What of a conversation's history is in memory.
+
+use std::sync::Arc;
+
+use chat_protocol::{Seq, event::Event, frame::EventFrame};
+use chat_store::{Cursor, MessagePage};
+
+use super::Room;
+use crate::{delivery::Delivery, history::Overlay};
+
+impl Room {
+    /// A page of messages, if the tail in memory is enough to know it.
+    pub async fn in_memory(&self, cursor: Cursor, size: usize) -> Option<MessagePage> {
+        let events: Vec<Arc<Delivery>> = self.lock().await.tail.events().cloned().collect();
+        self.overlay(&events).page(cursor, size)
+    }
+
+    /// Everything after `after`, if the tail in memory reaches back to it.
+    pub async fn overlay_after(&self, after: Seq) -> Option<Overlay> {
+        let events: Vec<Arc<Delivery>> = {
+            let state = self.lock().await;
+            if !state.tail.covers(after) {
+                return None;
+            }
+            state.tail.after(after).cloned().collect()
+        };
+        Some(self.overlay(&events))
+    }
+
+    fn overlay(&self, events: &[Arc<Delivery>]) -> Overlay {
+        let mut overlay = Overlay::new(self.conversation, self.shard);
+        for event in events {
+            let EventFrame { seq, at, by, body, .. } = &event.frame;
+            overlay.add(*seq, Event { at: *at, by: *by, body: body.clone() });
+        }
+        overlay
+    }
+}

@@ -1,0 +1,50 @@
+//! Raw events, oldest first: how a reader catches up whatever it missed, long after the log's retention.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use chat_auth::Action;
+use chat_protocol::{ConversationId, Seq, frame::EventFrame};
+
+use super::{
+    Problem,
+    extract::{Caller, Id, Query},
+    messages::readable_since,
+    users::List,
+};
+use crate::{app::App, fault::Fault, hub::Room};
+
+/// `GET /v1/conversations/{conversation}/events`
+pub async fn of_conversation(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(of): Id<ConversationId>,
+    query: Query,
+) -> Result<axum::Json<List<EventFrame>>, Problem> {
+    let room = app.hub.room(of).await?;
+    let roster = room.authorize(access.user, Action::Read).await?;
+    // One's own joining is the first thing one sees.
+    let since = readable_since(&roster, access.user).get().saturating_sub(1);
+    Ok(axum::Json(page(&app, &room, Seq::new(since).unwrap_or(Seq::ZERO), &query).await?))
+}
+
+/// `GET /v1/users/me/events`
+pub async fn of_feed(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    query: Query,
+) -> Result<axum::Json<List<EventFrame>>, Problem> {
+    let room = app.hub.room(ConversationId::feed(access.user)).await?;
+    Ok(axum::Json(page(&app, &room, Seq::ZERO, &query).await?))
+}
+
+async fn page(app: &App, room: &Room, since: Seq, query: &Query) -> Result<List<EventFrame>, Fault> {
+    let size = query.limit()?;
+    let after = match query.position("cursor")? {
+        Some(cursor) => cursor,
+        None => query.position("after")?.unwrap_or(Seq::ZERO),
+    };
+    let (items, more) = app.events(room, after.max(since), size).await?;
+    let next = items.last().filter(|_| more).map(|last| last.seq.to_string());
+    Ok(List { items, next })
+}

@@ -1,0 +1,234 @@
+//! Who is in a conversation.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+};
+use chat_auth::{Action, Actor, authorize};
+use chat_protocol::{
+    ConversationId, ErrorCode, Seq, Timestamp, UserId,
+    error::FieldError,
+    event::{Body, ConversationAdded, ConversationRemoved, LeftReason, MemberChanged, MemberLeft},
+    limits,
+    model::{Kind, Member},
+    rights::{Rights, Role},
+};
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Problem,
+    extract::{Caller, Id, Json, Query},
+    users::List,
+};
+use crate::{app::App, control::Changed, fault::Fault, hub::Roster};
+
+/// Members added together in one request.
+const AT_ONCE: usize = 4;
+
+/// A member as others see them.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    user: UserId,
+    role: Role,
+    rights: Rights,
+    joined_at: Timestamp,
+}
+
+/// `GET /v1/conversations/{conversation}/members`
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(id): Id<ConversationId>,
+    query: Query,
+) -> Result<axum::Json<List<Shown>>, Problem> {
+    let limit = query.limit()?;
+    let after: Option<UserId> = query.parsed("cursor")?;
+    let room = app.hub.room(id).await?;
+    let roster = room.authorize(access.user, Action::ListMembers).await?;
+    let mut members: Vec<&Member> = roster.members().filter(|member| after.is_none_or(|a| member.user > a)).collect();
+    members.sort_by_key(|member| member.user);
+    let next = members.get(limit).and_then(|_| members.get(limit - 1)).map(|member| member.user.to_string());
+    let items = members.into_iter().take(limit).filter_map(|member| show(&roster, member)).collect();
+    Ok(axum::Json(List { items, next }))
+}
+
+/// `GET /v1/conversations/{conversation}/members/{user}`
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Path((id, user)): Path<(String, String)>,
+) -> Result<axum::Json<Shown>, Problem> {
+    let (id, user) = ids(&id, &user, access.user)?;
+    let room = app.hub.room(id).await?;
+    let action = if user == access.user { Action::ChangeOwnSettings } else { Action::ListMembers };
+    let roster = room.authorize(access.user, action).await?;
+    let member = room.member(&roster, user).await?.ok_or(ErrorCode::NotFound)?;
+    Ok(axum::Json(show(&roster, &member).ok_or(ErrorCode::NotFound)?))
+}
+
+/// Whom to add, and as what.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    users: Vec<UserId>,
+    role: Option<Role>,
+}
+
+/// How it went for one of them.
+#[derive(Debug, Serialize)]
+pub struct Added {
+    user: UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
+}
+
+/// `POST /v1/conversations/{conversation}/members`
+pub async fn add(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(id): Id<ConversationId>,
+    Json(add): Json<Add>,
+) -> Result<axum::Json<List<Added>>, Problem> {
+    app.accepting()?;
+    if add.users.is_empty() || add.users.len() > limits::MEMBERS_PER_CALL {
+        let detail = format!("1 to {}", limits::MEMBERS_PER_CALL);
+        return Err(Fault::invalid(vec![FieldError::new("users", "too_many", detail)]).into());
+    }
+    let room = app.hub.room(id).await?;
+    let roster = room.roster().await?;
+    let role = add.role.unwrap_or_else(|| newcomer(&roster));
+    room.authorize(access.user, Action::Invite { role }).await?;
+    let known: Vec<UserId> = app.store.users(&add.users).await?.into_iter().map(|user| user.id).collect();
+    let mut items: Vec<Added> = Vec::new();
+    let mut results = stream::iter(add.users)
+        .map(|user| {
+            let (app, exists) = (&app, known.contains(&user));
+            async move {
+                let result = if exists {
+                    join_as(app, id, access.user, user, role).await
+                } else {
+                    Err(ErrorCode::NotFound.into())
+                };
+                (user, result)
+            }
+        })
+        .buffered(AT_ONCE);
+    while let Some((user, result)) = results.next().await {
+        match result {
+            Ok(()) => items.push(Added { user, status: Some("ok"), code: None }),
+            // What concerns the whole call ends it; the rest is that user's own answer.
+            Err(fault) if fault.code.http().is_none_or(|status| status >= 500) => return Err(fault.into()),
+            Err(fault) if fault.code == ErrorCode::LimitReached => return Err(fault.into()),
+            Err(fault) => items.push(Added { user, status: None, code: Some(fault.code) }),
+        }
+    }
+    Ok(axum::Json(List { items, next: None }))
+}
+
+/// `PUT /v1/conversations/{conversation}/members/me`
+pub async fn join(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(id): Id<ConversationId>,
+) -> Result<axum::Json<Shown>, Problem> {
+    app.accepting()?;
+    let room = app.hub.room(id).await?;
+    let roster = room.authorize(access.user, Action::Join).await?;
+    if room.member(&roster, access.user).await?.is_none() {
+        join_as(&app, id, access.user, access.user, newcomer(&roster)).await?;
+    }
+    let roster = room.roster().await?;
+    let member = room.member(&roster, access.user).await?.ok_or(ErrorCode::NotFound)?;
+    Ok(axum::Json(show(&roster, &member).ok_or(ErrorCode::NotFound)?))
+}
+
+/// `DELETE /v1/conversations/{conversation}/members/{user}`
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Path((id, user)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let (id, user) = ids(&id, &user, access.user)?;
+    let by = access.user;
+    let room = app.hub.room(id).await?;
+    let roster = room.roster().await?;
+    let leaver = room.member(&roster, user).await?;
+    let reason = if user == by { LeftReason::Left } else { LeftReason::Removed };
+    let news = Body::ConversationRemoved(ConversationRemoved { conversation: id, reason });
+    if roster.is_partial()
+        && let Some(Member { role: role @ Role::Reader, .. }) = leaver
+    {
+        // A reader of a broadcast comes and goes without an event.
+        room.authorize(by, Action::Kick { user, role }).await?;
+        app.store.set_reader(id, user, None, room.head().await).await?;
+        app.tell_once(by, user, news).await;
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let decide = |roster: &Roster| {
+        let standing = roster.standing(by);
+        let member = roster.member(user);
+        let role = member.map_or(Role::Reader, |member| member.role);
+        authorize(Actor { user: by }, Action::Kick { user, role }, standing.as_ref())?;
+        let Some(member) = member else { return Err(ErrorCode::NotFound.into()) };
+        if member.role == Role::Owner && roster.owners() == 1 {
+            return Err(Fault::new(ErrorCode::Conflict, "the last owner stays"));
+        }
+        Ok(Some(Body::MemberLeft(MemberLeft { user, role: member.role, reason })))
+    };
+    if let Some(Changed { frame }) = app.change(id, by, decide).await? {
+        app.tell(by, vec![(user, news)], frame.id).await;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes somebody a member, if they are none, and tells their feed.
+async fn join_as(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, role: Role) -> Result<(), Fault> {
+    let room = app.hub.room(id).await?;
+    let roster = room.roster().await?;
+    let added = |head: Seq| Body::ConversationAdded(ConversationAdded { conversation: id, role, head });
+    if roster.is_partial() && role == Role::Reader {
+        if room.member(&roster, user).await?.is_none() {
+            let head = room.head().await;
+            app.store.set_reader(id, user, Some(app.now()), head).await?;
+            app.tell_once(by, user, added(head.next())).await;
+        }
+        return Ok(());
+    }
+    let decide = |roster: &Roster| {
+        let action = if by == user { Action::Join } else { Action::Invite { role } };
+        authorize(Actor { user: by }, action, roster.standing(by).as_ref())?;
+        if roster.member(user).is_some() {
+            return Ok(None);
+        }
+        let group = roster.conversation().is_some_and(|conversation| conversation.kind == Kind::Group);
+        if group && roster.members().count() >= limits::MEMBERS {
+            return Err(Fault::new(ErrorCode::LimitReached, format!("at most {} members", limits::MEMBERS)));
+        }
+        Ok(Some(Body::MemberJoined(MemberChanged { user, role })))
+    };
+    if let Some(Changed { frame }) = app.change(id, by, decide).await? {
+        app.tell(by, vec![(user, added(frame.seq))], frame.id).await;
+    }
+    Ok(())
+}
+
+/// As what newcomers come.
+fn newcomer(roster: &Roster) -> Role {
+    if roster.is_partial() { Role::Reader } else { Role::Member }
+}
+
+fn show(roster: &Roster, member: &Member) -> Option<Shown> {
+    let place = roster.standing_of(Some(member))?.place?;
+    Some(Shown { user: member.user, role: member.role, rights: place.rights, joined_at: member.joined_at })
+}
+
+fn ids(conversation: &str, user: &str, me: UserId) -> Result<(ConversationId, UserId), Fault> {
+    let conversation = conversation.parse().map_err(|_| ErrorCode::NotFound)?;
+    let user = if user == "me" { me } else { user.parse().map_err(|_| ErrorCode::NotFound)? };
+    Ok((conversation, user))
+}

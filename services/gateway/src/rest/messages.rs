@@ -1,0 +1,159 @@
+//! Messages: sent, read.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header::LOCATION},
+    response::{IntoResponse, Response},
+};
+use chat_auth::Action;
+use chat_protocol::{
+    ClientId, ConversationId, ErrorCode, MessageId, Seq, Timestamp, UserId,
+    model::{Content, Forward, HistoryAccess, Message, MessageKind, Span},
+};
+use chat_store::{Cursor, MessagePage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Problem,
+    extract::{Caller, Id, Ids, Json, Query},
+    users::List,
+};
+use crate::{app::App, fault::Fault, hub::Roster};
+
+/// What to send.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Send {
+    client_id: Option<ClientId>,
+    text: Option<String>,
+    #[serde(default)]
+    spans: Vec<Span>,
+    payload: Option<Value>,
+    #[serde(default)]
+    attachments: Vec<String>,
+    reply_to: Option<MessageId>,
+    forward_of: Option<Forward>,
+    expires_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    message: Message,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
+}
+
+/// `POST /v1/conversations/{conversation}/messages`
+pub async fn send(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(to): Id<ConversationId>,
+    Json(send): Json<Send>,
+) -> Result<Response, Problem> {
+    app.accepting()?;
+    let Send { client_id, text, spans, payload, attachments, reply_to, forward_of, expires_at } = send;
+    let content = Content { text, spans, payload, attachments, reply_to, forward_of, expires_at };
+    // Without one of the client's own, every try is a message of its own.
+    let minted = || ClientId::ulid(u64::try_from(app.now().as_ms()).unwrap_or(0), rand::random());
+    let client_id = client_id.unwrap_or_else(minted);
+    let sent = app.send(access.user, to, client_id, content.clone()).await?;
+    let message = if sent.duplicate {
+        // The first one counts, whatever this try said.
+        let room = app.hub.room(to).await?;
+        app.message(&room, sent.id.seq()).await?.ok_or(ErrorCode::NotFound)?
+    } else {
+        Message {
+            id: sent.id,
+            conversation: to,
+            seq: sent.id.seq(),
+            at: sent.at,
+            by: access.user,
+            client_id,
+            kind: MessageKind::Text,
+            content,
+            mentions: Vec::new(),
+            edited_at: None,
+            version: sent.id.seq(),
+            deleted: false,
+        }
+    };
+    let status = if sent.duplicate { StatusCode::OK } else { StatusCode::CREATED };
+    let mut response = (status, axum::Json(Answer { message, duplicate: sent.duplicate })).into_response();
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/conversations/{to}/messages/{}", sent.id)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `GET /v1/conversations/{conversation}/messages`
+pub async fn page(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(of): Id<ConversationId>,
+    query: Query,
+) -> Result<axum::Json<List<Message>>, Problem> {
+    let size = query.limit()?;
+    let cursor = cursor(&query)?;
+    let room = app.hub.room(of).await?;
+    let roster = room.authorize(access.user, Action::Read).await?;
+    let since = readable_since(&roster, access.user);
+    let cursor = match cursor {
+        Cursor::After(after) => Cursor::After(after.max(since)),
+        cursor => cursor,
+    };
+    let MessagePage { mut messages, mut more } = app.history(&room, cursor, size).await?;
+    if messages.iter().any(|message| message.seq <= since) {
+        messages.retain(|message| message.seq > since);
+        more = false;
+    }
+    let ascending = matches!(cursor, Cursor::After(_));
+    let next =
+        messages.last().filter(|_| more).map(|last| format!("{}{}", if ascending { "a" } else { "b" }, last.seq));
+    Ok(axum::Json(List { items: messages, next }))
+}
+
+/// `GET /v1/conversations/{conversation}/messages/{message}`
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Ids(of, id): Ids<ConversationId, MessageId>,
+) -> Result<axum::Json<Message>, Problem> {
+    let room = app.hub.room(of).await?;
+    let roster = room.authorize(access.user, Action::Read).await?;
+    if id.shard() != room.shard || id.seq() <= readable_since(&roster, access.user) {
+        return Err(ErrorCode::NotFound.into());
+    }
+    Ok(axum::Json(app.message(&room, id.seq()).await?.ok_or(ErrorCode::NotFound)?))
+}
+
+/// With `history: joined` nothing up to the reader's own joining is shown.
+pub fn readable_since(roster: &Roster, user: UserId) -> Seq {
+    let joined_only = roster.conversation().is_some_and(|known| known.history == HistoryAccess::Joined);
+    roster.member(user).filter(|_| joined_only).map_or(Seq::ZERO, |member| member.joined_seq)
+}
+
+/// `before`, `after` or `around`, or the cursor of an earlier page; not two of them.
+fn cursor(query: &Query) -> Result<Cursor, Fault> {
+    let mut given = Vec::new();
+    given.extend(query.position("before")?.map(Cursor::Before));
+    given.extend(query.position("after")?.map(Cursor::After));
+    given.extend(query.position("around")?.map(Cursor::Around));
+    if let Some(text) = query.text("cursor") {
+        let number = |text: &str| text.parse().ok().and_then(Seq::new);
+        let cursor = match text.split_at_checked(1) {
+            Some(("a", seq)) => number(seq).map(Cursor::After),
+            Some(("b", seq)) => number(seq).map(Cursor::Before),
+            _ => None,
+        };
+        given.push(cursor.ok_or_else(|| Fault::field("cursor", "format", "not a cursor of this list"))?);
+    }
+    match given[..] {
+        [] => Ok(Cursor::Newest),
+        [one] => Ok(one),
+        _ => Err(Fault::field("cursor", "range", "only one of before, after, around and cursor")),
+    }
+}

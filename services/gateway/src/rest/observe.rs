@@ -1,0 +1,39 @@
+//! Around every request: an id for its answer and its log lines, a count and a time by route.
+
+use axum::{
+    body::Body,
+    extract::MatchedPath,
+    http::{HeaderValue, Request},
+    middleware::Next,
+    response::Response,
+};
+use chat_protocol::{Clock, SocketId, time::SystemClock};
+use tokio::time::Instant;
+
+use crate::metrics;
+
+tokio::task_local! {
+    static REQUEST_ID: String;
+}
+
+/// The id of the request that this task serves.
+pub fn request_id() -> String {
+    REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// The outermost layer.
+pub async fn observe(request: Request<Body>, next: Next) -> Response {
+    let started = Instant::now();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let now_ms = u64::try_from(SystemClock.now().as_ms()).unwrap_or(0);
+    // A ULID like any other; requests have no type of their own, for nobody parses them.
+    let id = SocketId::ulid(now_ms, rand::random()).to_string();
+    let header = HeaderValue::from_str(&id);
+    let mut response = REQUEST_ID.scope(id, next.run(request)).await;
+    if let Ok(header) = header {
+        response.headers_mut().insert("x-request-id", header);
+    }
+    let route = route.as_ref().map_or("unknown", MatchedPath::as_str);
+    metrics::request(route, response.status().as_u16(), started.elapsed());
+    response
+}

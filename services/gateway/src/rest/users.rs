@@ -1,0 +1,247 @@
+//! Accounts and profiles.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header::LOCATION},
+    response::{IntoResponse, Response},
+};
+use chat_auth::{Revocation, Verdict};
+use chat_protocol::{
+    ErrorCode, UserId,
+    error::FieldError,
+    frame::SecretText,
+    limits,
+    model::{AccountState, SelfUser, User},
+};
+use chat_store::{Account, NewAccount, ProfileChange};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::{
+    Problem,
+    extract::{Caller, Id, Json, Query},
+    sessions,
+};
+use crate::{app::App, chance, fault::Fault};
+
+/// A new account, logged in at once.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    name: String,
+    password: SecretText,
+    display_name: Option<String>,
+    device: Option<String>,
+}
+
+/// `POST /v1/users`
+pub async fn register(State(app): State<Arc<App>>, Json(wanted): Json<Register>) -> Result<Response, Problem> {
+    app.accepting()?;
+    let mut wrong = Vec::new();
+    if !is_name(&wanted.name) {
+        wrong.push(FieldError::new("name", "format", "3 to 32 of a-z, 0-9, _ . -"));
+    }
+    if !limits::PASSWORD_BYTES.contains(&wanted.password.expose().len()) {
+        wrong.push(FieldError::new("password", "range", "8 to 1,024 bytes"));
+    }
+    wrong.extend(too_long("display_name", wanted.display_name.as_deref(), limits::DISPLAY_NAME_CHARS));
+    wrong.extend(too_long("device", wanted.device.as_deref(), limits::DEVICE_CHARS));
+    if !wrong.is_empty() {
+        return Err(Fault::invalid(wrong).into());
+    }
+    // Cheap and first: a taken name should not cost an argon2 run. The insert below decides.
+    if app.store.account_by_name(&wanted.name).await?.is_some() {
+        return Err(ErrorCode::NameTaken.into());
+    }
+    let hash = app.passwords.hash(wanted.password, &mut chance::secure()).await;
+    let password_hash = hash.map_err(|err| Fault::new(err.code(), err.to_string()))?;
+    let now = app.now();
+    let id = UserId::ulid(u64::try_from(now.as_ms()).unwrap_or(0), rand::random());
+    let Register { name, display_name, device, .. } = wanted;
+    let account = NewAccount { id, name, display_name, password_hash, created_at: now };
+    if !app.store.create_user(&account).await? {
+        return Err(ErrorCode::NameTaken.into());
+    }
+    let user = known(&app, id).await?;
+    let session = sessions::begin(&app, user, device.unwrap_or_else(|| "unnamed".into())).await?;
+    let mut response = (StatusCode::CREATED, axum::Json(session)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/users/{id}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `GET /v1/users/me`
+pub async fn me(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<axum::Json<SelfUser>, Problem> {
+    Ok(axum::Json(known(&app, access.user).await?))
+}
+
+/// What may be changed; `null` removes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    #[serde(default, deserialize_with = "present")]
+    display_name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    avatar_url: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    profile: Option<Option<Value>>,
+    #[serde(default, deserialize_with = "present")]
+    private: Option<Option<Value>>,
+    receipts: Option<bool>,
+}
+
+/// `PATCH /v1/users/me`
+pub async fn change(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Json(change): Json<Change>,
+) -> Result<axum::Json<SelfUser>, Problem> {
+    let Change { display_name, avatar_url, profile, private, receipts } = change;
+    let text = |value: &Option<Option<String>>| value.clone().flatten();
+    let mut wrong = too_long("display_name", text(&display_name).as_deref(), limits::DISPLAY_NAME_CHARS);
+    if text(&avatar_url).is_some_and(|url| url.len() > limits::URL_BYTES) {
+        wrong.push(FieldError::new("avatar_url", "too_long", format!("at most {} bytes", limits::URL_BYTES)));
+    }
+    if !wrong.is_empty() {
+        return Err(Fault::invalid(wrong).into());
+    }
+    for (field, value) in [("profile", &profile), ("private", &private)] {
+        json_field(field, value.as_ref().and_then(Option::as_ref))?;
+    }
+    let change = ProfileChange { display_name, avatar_url, profile, private, receipts };
+    let user = app.store.change_profile(access.user, &change).await?;
+    Ok(axum::Json(user.ok_or(ErrorCode::Unauthenticated)?))
+}
+
+/// The old password and the new one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    old: SecretText,
+    new: SecretText,
+}
+
+/// `PUT /v1/users/me/password`
+pub async fn change_password(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Json(change): Json<ChangePassword>,
+) -> Result<StatusCode, Problem> {
+    if !limits::PASSWORD_BYTES.contains(&change.new.expose().len()) {
+        return Err(Fault::field("new", "range", "8 to 1,024 bytes").into());
+    }
+    let account = app.store.account(access.user).await?.ok_or(ErrorCode::Unauthenticated)?;
+    let failed = |err: chat_auth::PasswordError| Fault::new(err.code(), err.to_string());
+    match app.passwords.check(change.old, account.password_hash).await.map_err(failed)? {
+        Verdict::Right { .. } => {}
+        Verdict::Wrong => return Err(Fault::new(ErrorCode::Forbidden, "the old password is another one").into()),
+    }
+    let hash = app.passwords.hash(change.new, &mut chance::secure()).await.map_err(failed)?;
+    app.store.set_password(access.user, &hash).await?;
+    for session in app.store.sessions(access.user).await?.iter().filter(|session| session.id != access.session) {
+        sessions::end_one(&app, access.user, session.id).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/users/{user}`
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Caller(_): Caller,
+    Id(user): Id<UserId>,
+) -> Result<axum::Json<User>, Problem> {
+    let found = app.store.users(&[user]).await?.into_iter().next();
+    Ok(axum::Json(found.ok_or(ErrorCode::NotFound)?))
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+pub struct List<T> {
+    /// In the order of the list.
+    pub items: Vec<T>,
+    /// Where the next page begins; `null` at the end.
+    pub next: Option<String>,
+}
+
+/// `GET /v1/users?ids=` and `?name_prefix=`
+pub async fn find(
+    State(app): State<Arc<App>>,
+    Caller(_): Caller,
+    query: Query,
+) -> Result<axum::Json<List<User>>, Problem> {
+    if let Some(ids) = query.text("ids") {
+        let ids: Result<Vec<UserId>, _> = ids.split(',').filter(|id| !id.is_empty()).map(str::parse).collect();
+        let ids = ids.map_err(|_| Fault::field("ids", "format", "user ids, with commas"))?;
+        if ids.len() > 100 {
+            return Err(Fault::field("ids", "too_many", "at most 100").into());
+        }
+        return Ok(axum::Json(List { items: app.store.users(&ids).await?, next: None }));
+    }
+    let prefix = query.text("name_prefix").ok_or_else(|| Fault::field("ids", "missing", "ids or name_prefix"))?;
+    if prefix.len() < 2 || !prefix.bytes().all(is_name_byte) {
+        return Err(Fault::field("name_prefix", "format", "at least 2 of a-z, 0-9, _ . -").into());
+    }
+    let limit = query.limit()?;
+    let mut items = app.store.users_by_prefix(prefix, query.text("cursor"), limit + 1).await?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|user| user.name.clone());
+    Ok(axum::Json(List { items, next }))
+}
+
+/// The account behind a token: one that is gone or closed cannot act.
+pub async fn known(app: &App, user: UserId) -> Result<SelfUser, Fault> {
+    usable(app.store.account(user).await?).map(|account| account.user)
+}
+
+/// An account that may act.
+pub fn usable(account: Option<Account>) -> Result<Account, Fault> {
+    let account = account.ok_or(ErrorCode::Unauthenticated)?;
+    match account.user.state {
+        AccountState::Active => Ok(account),
+        AccountState::Suspended => Err(ErrorCode::AccountSuspended.into()),
+        AccountState::Deactivated | AccountState::Erased => Err(ErrorCode::Unauthenticated.into()),
+    }
+}
+
+/// Too long a text.
+pub fn too_long(field: &str, value: Option<&str>, chars_max: usize) -> Vec<FieldError> {
+    let long = value.is_some_and(|value| value.chars().count() > chars_max);
+    long.then(|| FieldError::new(field, "too_long", format!("at most {chars_max} characters"))).into_iter().collect()
+}
+
+/// One JSON field of a profile or a conversation.
+pub fn json_field(field: &str, value: Option<&Value>) -> Result<(), Fault> {
+    let bytes = value.map_or(0, |value| value.to_string().len());
+    if bytes <= limits::JSON_FIELD_BYTES {
+        return Ok(());
+    }
+    let detail = format!("at most {} bytes as JSON", limits::JSON_FIELD_BYTES);
+    let fields = vec![FieldError::new(field, "too_large", detail)];
+    Err(Fault { code: ErrorCode::TooLarge, ..Fault::invalid(fields) })
+}
+
+fn is_name(name: &str) -> bool {
+    limits::NAME_CHARS.contains(&name.len()) && name.bytes().all(is_name_byte)
+}
+
+const fn is_name_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-')
+}
+
+/// Tells `null` from absent.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl App {
+    /// Ends every session of a user but one.
+    pub async fn revoke_session(&self, session: chat_protocol::SessionId) -> Result<(), Fault> {
+        let until_ms = (limits::ACCESS_TOKEN_LIFE + limits::RESUME_TOKEN_LIFE).as_millis();
+        let until = self.now().plus_ms(i64::try_from(until_ms).unwrap_or(i64::MAX));
+        self.revoke(Revocation::Session { session, until }).await
+    }
+}
