@@ -6,6 +6,7 @@ use crate::process::Cores;
 
 pub mod accept; // connect, 101, close
 pub mod append; // publish with a message id → acknowledged
+pub mod bus; // publish → republished copy elsewhere
 pub mod fan; // one write per socket
 pub mod http; // a route with static JSON
 pub mod idle; // accepted sockets with a parked task each
@@ -28,6 +29,8 @@ pub enum Raw {
     Http(http::Options),
     /// Acknowledged publishes per second of a JetStream stream.
     Append(append::Options),
+    /// One way from a publish to its republished copy.
+    Bus(bus::Options),
     /// The server of a baseline, in a process of its own.
     #[command(hide = true)]
     Serve {
@@ -48,6 +51,7 @@ pub fn run(raw: &Raw, cores: Cores) -> anyhow::Result<()> {
         Raw::Accept(options) => accept::run(options, cores),
         Raw::Http(options) => http::run(options, cores),
         Raw::Append(options) => append::run(options, cores),
+        Raw::Bus(options) => bus::run(options, cores),
         Raw::Serve { kind, copies } => server::serve(*kind, *copies),
     }
 }

@@ -109,7 +109,8 @@ fn measure(nats: &str, window: usize, options: &Options) -> anyhow::Result<Appen
     })
 }
 
-fn stream(name: &str, replicas: usize) -> Config {
+/// A stream as the log has them: on disk, deduplicated, republished.
+pub(super) fn stream(name: &str, replicas: usize) -> Config {
     Config {
         name: name.to_owned(),
         subjects: vec![format!("{name}.log.>")],
