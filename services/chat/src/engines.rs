@@ -25,6 +25,7 @@ impl Engines {
         match settings.backends()? {
             Backends::Embedded => embedded::open(settings).await,
             Backends::Cluster { log, store } => {
+                tracing::info!("connecting to log and store");
                 let (log, store) = tokio::try_join!(
                     cluster::log(&log, &settings.log_settings, patience),
                     cluster::store(&store, patience)

@@ -72,6 +72,7 @@ pub async fn serve(role: Role, settings: Settings) -> anyhow::Result<Running> {
     let addresses = Addresses { public: public.as_ref().map(TcpListener::local_addr).transpose()?, ops: ops.address() };
     let mut running =
         Running { addresses, shutdown, drain_window: settings.gateway.drain_window, roles: JoinSet::new(), _ops: ops };
+    // Each role's checks are on the board before the node counts as started: it is never ready a moment too soon.
     if let Some(listener) = public {
         running.gateway(settings.gateway.clone(), listener, role.keys(&settings)?, &engines, &health);
     }
@@ -131,12 +132,14 @@ impl Running {
     ) {
         let Engines { log, store } = engines.clone();
         let clock = Arc::new(SystemClock);
+        health.check("revocations");
         let deps = chat_gateway::Deps { log, store, clock, keys, listener, health: health.clone() };
         self.run("gateway", chat_gateway::run(config, deps, self.shutdown.clone()));
     }
 
     fn persister(&mut self, config: chat_persister::Config, engines: &Engines, health: &Health) {
         let Engines { log, store } = engines.clone();
+        health.check("consumers");
         let deps = chat_persister::Deps { log, store, clock: Arc::new(SystemClock), health: health.clone() };
         self.run("persister", chat_persister::run(config, deps, self.shutdown.clone()));
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chat_bus::{Log, Status};
+use chat_service::health::Check;
 use chat_service::{Health, Shutdown};
 use chat_store::Store;
 use serde_json::json;
@@ -24,18 +25,19 @@ pub(crate) fn start(engines: &Engines, health: &Health, shutdown: &Shutdown) {
         "durability",
         json!({ "profile": durability.profile, "replicas": durability.replicas, "sync": durability.sync }),
     );
+    let check = health.check("log");
+    check.ok();
     let (health, stop) = (health.clone(), shutdown.clone());
     shutdown.spawn(async move {
         tokio::select! {
             () = stop.draining() => {}
-            () = watch_log(log, health.clone()) => {}
+            () = watch_log(log, check, health.clone()) => {}
             () = watch_store(store, health) => {}
         }
     });
 }
 
-async fn watch_log(log: Arc<dyn Log>, health: Health) {
-    let check = health.check("log");
+async fn watch_log(log: Arc<dyn Log>, check: Check, health: Health) {
     let mut away_since = None;
     let mut look = tokio::time::interval(LOG_LOOK_EVERY);
     loop {

@@ -4,17 +4,20 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use chat_bus::nats::{Credentials, StartError, SyncInterval, Tls};
 use chat_bus::{Log, Nats, NatsOptions};
 use chat_protocol::time::SystemClock;
 use chat_service::Backoff;
 use chat_store::{Scylla, ScyllaOptions, Store, StoreError};
+use tokio::time::timeout;
 
 use crate::settings::{LogSettings, Sync};
 
 /// Of the whole log, unless told otherwise.
 const LOG_BYTES_MAX: u64 = 16 << 30;
+/// The last try, which begins when patience ends, may take this long.
+const ONE_TRY: Duration = Duration::from_secs(10);
 const RETRY_BASE: Duration = Duration::from_millis(500);
 const RETRY_CAP: Duration = Duration::from_secs(5);
 
@@ -44,16 +47,21 @@ where
 {
     let started = Instant::now();
     let mut backoff = Backoff::new(RETRY_BASE, RETRY_CAP);
-    loop {
-        match connect().await {
-            Ok(connected) => return Ok(connected),
-            Err(err) if away(&err) && started.elapsed() < patience => {
-                tracing::warn!(error = %err, "{what} not reached, trying again");
-                let delay = backoff.next_delay(&mut rand::rng());
-                tokio::time::sleep(delay).await;
+    let tries = async {
+        loop {
+            match connect().await {
+                Err(err) if away(&err) && started.elapsed() < patience => {
+                    tracing::warn!(error = %err, "{what} not reached, trying again");
+                    let delay = backoff.next_delay(&mut rand::rng());
+                    tokio::time::sleep(delay).await;
+                }
+                ended => return ended,
             }
-            Err(err) => return Err(err.into()).with_context(|| format!("connect to the {what}")),
         }
+    };
+    match timeout(patience + ONE_TRY, tries).await {
+        Ok(connected) => connected.map_err(Into::into),
+        Err(_) => bail!("the {what} did not answer within {} s", (patience + ONE_TRY).as_secs()),
     }
 }
 
