@@ -310,6 +310,11 @@ impl Session {
         self.auto
     }
 
+    /// Whether replay is over.
+    pub const fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live)
+    }
+
     /// Whether the first frame was accepted.
     pub const fn is_accepted(&self) -> bool {
         matches!(self.phase, Phase::Replay | Phase::Live)

@@ -14,7 +14,7 @@ use chat_protocol::{
     ConversationId, ErrorCode, Seq,
     codec::Codec,
     event::LeftReason,
-    frame::{Failure, Follow, Live, Ref, Renewed, ServerFrame, Want},
+    frame::{Failure, Live, Ref, Renewed, ServerFrame, Want},
     id::ClientId,
     limits,
 };
@@ -196,13 +196,21 @@ impl Socket {
 
     fn on_woken(&mut self) {
         let Some(conn) = self.conn.clone() else { return };
-        for notice in conn.take_notices() {
-            self.on_notice(&conn, notice);
-        }
+        self.on_notices(&conn);
         let now = self.app.now();
         if conn.is_due(now) {
             let steps = self.session.on_tick(now);
             self.perform(steps);
+        }
+    }
+
+    /// What the feed asked for; it waits while what the socket follows anyway is still being replayed.
+    fn on_notices(&mut self, conn: &Arc<Conn>) {
+        if !self.session.is_live() {
+            return;
+        }
+        for notice in conn.take_notices() {
+            self.on_notice(conn, notice);
         }
     }
 
@@ -211,8 +219,8 @@ impl Socket {
             Notice::Added(added) if self.session.wants_added(added.conversation) => {
                 // From before the addition, so that the event that added the user is the first they see.
                 let before = Seq::new(added.head.get().saturating_sub(1));
-                let follow = Follow { reference: None, conversation: added.conversation, after: before };
-                self.work.push(replay::follow(Arc::clone(&self.app), Arc::clone(conn), follow));
+                let (app, conn) = (Arc::clone(&self.app), Arc::clone(conn));
+                self.work.push(replay::added(app, conn, added.conversation, before));
             }
             Notice::Added(_) => {}
             Notice::Removed(conversation, reason) => {
@@ -245,6 +253,9 @@ impl Socket {
                 Ok(()) => {
                     self.session.on_replayed(follows, self.app.now());
                     self.go_live();
+                    if let Some(conn) = self.conn.clone() {
+                        self.on_notices(&conn);
+                    }
                 }
                 Err(fault) => self.refuse(fault),
             },

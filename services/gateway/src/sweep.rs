@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chat_bus::BusError;
 use chat_protocol::{
-    ErrorCode,
+    ErrorCode, Shard,
     codec::Codec,
     frame::{Goaway, GoawayReason, ServerFrame},
     limits,
@@ -17,6 +18,8 @@ const TICK: Duration = Duration::from_secs(1);
 const SLICE: usize = 512;
 /// How long the log may be away before new clients are better served elsewhere.
 const LOG_AWAY: Duration = Duration::from_secs(30);
+/// Between two looks for a log that went back.
+const GUARD: Duration = Duration::from_secs(5);
 
 /// Looks at every socket once a second; ends never.
 pub async fn run(app: Arc<App>) {
@@ -24,6 +27,7 @@ pub async fn run(app: Arc<App>) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let log = app.health.check("log");
     let mut log_seen = Instant::now();
+    let mut guarded = None;
     loop {
         tick.tick().await;
         sockets(&app).await;
@@ -31,7 +35,29 @@ pub async fn run(app: Arc<App>) {
         if status.connected {
             log_seen = Instant::now();
         }
+        if guarded.is_none_or(|at: Instant| at.elapsed() >= GUARD) {
+            guarded = Some(Instant::now());
+            guard(&app, &status.went_back).await;
+        }
         if log_seen.elapsed() < LOG_AWAY { log.ok() } else { log.fail("the log has been away for 30 s") }
+    }
+}
+
+/// Compares the log with what the store has seen of it. A shard that went back is moved ahead once nothing it holds
+/// is missing in the store; this gateway may be the only one that noticed.
+async fn guard(app: &App, went_back: &[Shard]) {
+    for shard in (0..app.log.shards()).filter_map(Shard::new) {
+        if let Ok(Some(mark)) = app.store.mark(shard).await
+            && let Err(BusError::WentBack { .. }) = app.log.guard(shard, mark).await
+        {
+            tracing::error!(%shard, %mark, "the log went back: appends are refused until it is moved ahead");
+        }
+    }
+    for shard in went_back {
+        let settled = app.log.shard_state(*shard).await.is_ok_and(|state| state.pending == 0);
+        if settled && let Err(err) = app.log.rebase(*shard).await {
+            tracing::error!(%shard, error = %err, "not moved ahead");
+        }
     }
 }
 

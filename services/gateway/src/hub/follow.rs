@@ -20,7 +20,11 @@ use chat_protocol::{
 use tokio::time::timeout;
 
 use super::{Hub, Room};
-use crate::{conn::Conn, delivery::Delivery, fault::Fault};
+use crate::{
+    conn::{Conn, Notice},
+    delivery::Delivery,
+    fault::Fault,
+};
 
 /// Events replayed between two looks at the outbox.
 const PAGE: usize = 100;
@@ -256,6 +260,14 @@ fn deliver(conn: &Conn, events: impl Iterator<Item = Arc<Delivery>>) -> Option<L
             && gone.user == conn.user
         {
             left = Some(gone.reason);
+        }
+        // A feed says what to follow, whether it is heard live or replayed.
+        match &event.frame.body {
+            Body::ConversationAdded(added) => conn.notice(Notice::Added(*added)),
+            Body::ConversationRemoved(removed) => {
+                conn.notice(Notice::Removed(removed.conversation, removed.reason));
+            }
+            _ => {}
         }
         ready.push(event);
         if left.is_some() {

@@ -54,28 +54,61 @@ pub(super) fn resume(
     })
 }
 
-/// After `follow`, or when a conversation was just added.
+/// After `follow`.
 pub(super) fn follow(app: Arc<App>, conn: Arc<Conn>, follow: Follow) -> BoxFuture<'static, Work> {
     Box::pin(async move {
         let Follow { reference, conversation, after } = follow;
-        let answer = match try_follow(&app, &conn, conversation, after).await {
-            Ok(Followed::Left(reason)) => {
-                conn.left(conversation, reason);
-                return Work::Followed(conversation, false);
-            }
-            Ok(Followed::Recovered(head)) => recovered(reference, [(conversation, head)].into()),
-            Ok(Followed::Resync { from, head, reason }) => {
-                ServerFrame::Resync(Resync { reference, conversation, from, head, reason })
-            }
+        match try_follow(&app, &conn, conversation, after).await {
+            Ok(followed) => answer(&conn, conversation, reference, followed),
             Err(fault) => {
                 let failure = Failure { reference, conversation: Some(conversation), ..fault.frame() };
-                ServerFrame::Error(Box::new(failure))
+                conn.send(&ServerFrame::Error(Box::new(failure)));
+                Work::Followed(conversation, false)
             }
-        };
-        let seated = !matches!(answer, ServerFrame::Error(_));
-        conn.send(&answer);
-        Work::Followed(conversation, seated && conversation != ConversationId::feed(conn.user))
+        }
     })
+}
+
+/// When the feed says that a conversation was added.
+pub(super) fn added(
+    app: Arc<App>,
+    conn: Arc<Conn>,
+    conversation: ConversationId,
+    before: Option<Seq>,
+) -> BoxFuture<'static, Work> {
+    Box::pin(async move {
+        match try_follow(&app, &conn, conversation, before).await {
+            Ok(followed) => answer(&conn, conversation, None, followed),
+            Err(fault) => {
+                // Nobody asked, so nobody waits for an answer: what ended meanwhile is left out, and for what cannot
+                // be followed now the client comes back.
+                if !is_refusal(fault.code) {
+                    conn.close(ErrorCode::Internal, "could not follow what was added");
+                }
+                Work::Followed(conversation, false)
+            }
+        }
+    })
+}
+
+/// Says how a follow went.
+fn answer(conn: &Conn, conversation: ConversationId, reference: Option<Ref>, followed: Followed) -> Work {
+    match followed {
+        Followed::Left(reason) => {
+            conn.left(conversation, reason);
+            return Work::Followed(conversation, false);
+        }
+        Followed::Recovered(head) => conn.send(&recovered(reference, [(conversation, head)].into())),
+        Followed::Resync { from, head, reason } => {
+            conn.send(&ServerFrame::Resync(Resync { reference, conversation, from, head, reason }));
+        }
+    }
+    Work::Followed(conversation, conversation != ConversationId::feed(conn.user))
+}
+
+/// Whether somebody may not, as opposed to cannot now.
+const fn is_refusal(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::NotFound | ErrorCode::NotAMember | ErrorCode::Forbidden)
 }
 
 async fn try_follow(
@@ -146,9 +179,7 @@ async fn replay(
                 continue;
             }
             // What one may not follow any more is no reason to refuse the socket.
-            Err(fault) if matches!(fault.code, ErrorCode::NotFound | ErrorCode::NotAMember | ErrorCode::Forbidden) => {
-                continue;
-            }
+            Err(fault) if is_refusal(fault.code) => continue,
             Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),
         }
         if conversation != feed {
