@@ -20,7 +20,6 @@ bench: tools
 	target/release/chat-loadtest bench
 
 generate:
-	cargo run --locked -p chat -- openapi > docs/openapi.json
 	cargo run --locked -p chat -- config --docs > docs/configuration.md
 
 tools:

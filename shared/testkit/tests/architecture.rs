@@ -45,7 +45,9 @@ fn what_decides_is_pure() -> anyhow::Result<()> {
     assert!(!pure.is_empty(), "nothing decides");
     for file in pure {
         let text = std::fs::read_to_string(file)?;
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        // Tests stand last in a file, and may stand in for what waits.
+        let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        let code = code.filter(|line| !line.trim_start().starts_with("//"));
         for (line, impure) in code.flat_map(|line| IMPURE.iter().map(move |word| (line, word))) {
             assert!(!line.contains(impure), "{} is pure, but has: {}", file.display(), line.trim());
         }
