@@ -1,0 +1,232 @@
+//! The handle, its settings, and what it tells.
+
+use std::{sync::Arc, time::Duration};
+
+use chat_protocol::{
+    ClientId, ConversationId, ErrorCode, Seq, UserId,
+    codec::Codec,
+    event::LeftReason,
+    frame::{Ack, Cursors, EventFrame, SecretText, Send},
+    model::Content,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{LoggedIn, Rest, SendError, clock::ServerClock, driver};
+
+/// Commands that wait for the driver, and happenings that wait for the reader.
+const COMMANDS: usize = 64;
+const HAPPENINGS: usize = 1_024;
+
+/// How a client comes to be.
+#[derive(Clone)]
+pub struct Config {
+    /// `http://host:port` of each gateway; the first is tried first, then in a circle.
+    pub gateways: Vec<String>,
+    /// Renewed by itself while the client runs, if there is a refresh token.
+    pub access_token: SecretText,
+    /// Worth nothing once the client used it.
+    pub refresh_token: Option<SecretText>,
+    /// What the user calls this device.
+    pub device: String,
+    /// How frames are written.
+    pub codec: Codec,
+    /// Where an earlier run of this client had come to.
+    pub cursors: Cursors,
+    /// A send is tried again for this long.
+    pub give_up_after: Duration,
+    /// Hears everything at once, in order; for records and tests.
+    pub observer: Arc<dyn Observer>,
+    /// Off only as a negative control of tests: gaps are passed over.
+    pub repair_gaps: bool,
+}
+
+impl Config {
+    /// The usual settings, for a log-in.
+    pub fn new(gateways: impl IntoIterator<Item = impl Into<String>>, login: &LoggedIn) -> Self {
+        Self {
+            gateways: gateways.into_iter().map(Into::into).collect(),
+            access_token: login.access_token.clone(),
+            refresh_token: Some(login.refresh_token.clone()),
+            device: "client".to_owned(),
+            codec: Codec::Json,
+            cursors: Cursors::new(),
+            give_up_after: Duration::from_secs(60),
+            observer: Arc::new(Unwatched),
+            repair_gaps: true,
+        }
+    }
+}
+
+/// What a client tells. Everything about one conversation comes in its order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happened {
+    /// A socket is open and accepted; what was missed comes now.
+    Opened {
+        /// Counted from 1.
+        socket: u32,
+        /// Who the server says this is.
+        user: UserId,
+    },
+    /// Everything that was missed has been told; the view is live.
+    Live,
+    /// The socket is gone; the client comes back by itself.
+    Lost {
+        /// The server's close code, if it said one.
+        code: Option<u16>,
+    },
+    /// The client has ended.
+    Stopped(Stopped),
+    /// From here on every event of this conversation is told.
+    Following {
+        /// Which.
+        conversation: ConversationId,
+        /// What came before is history.
+        after: Seq,
+    },
+    /// A durable event.
+    Event(Box<EventFrame>),
+    /// Events that cannot be told: the conversation's view has to be loaded anew.
+    Skipped {
+        /// Which.
+        conversation: ConversationId,
+        /// The last position that was told.
+        from: Seq,
+        /// Where events go on.
+        head: Seq,
+    },
+    /// No longer in this conversation.
+    Left {
+        /// Which.
+        conversation: ConversationId,
+        /// Why.
+        reason: LeftReason,
+    },
+    /// A try of a send leaves now. For observers only.
+    Sending {
+        /// Which.
+        client_id: ClientId,
+        /// Where to.
+        conversation: ConversationId,
+        /// Over which socket.
+        socket: u32,
+    },
+    /// A try of a send was acknowledged. For observers only.
+    Acked {
+        /// Where to.
+        conversation: ConversationId,
+        /// The answer.
+        ack: Ack,
+    },
+    /// A try of a send had no answer, or one that says to try again. For observers only.
+    Unanswered {
+        /// Which.
+        client_id: ClientId,
+        /// Where to.
+        conversation: ConversationId,
+    },
+    /// A send was refused for good. For observers only.
+    Refused {
+        /// Which.
+        client_id: ClientId,
+        /// Where to.
+        conversation: ConversationId,
+    },
+}
+
+/// Why a client ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// Its handles are gone, or [`Client::stop`] was called.
+    ByItself,
+    /// The server closed for good: log in again, or do what the code says.
+    ByServer(u16),
+    /// The first frame was refused for good.
+    Refused(ErrorCode),
+}
+
+/// Hears everything a client tells, in order, at the moment it happens. Must not block.
+pub trait Observer: std::marker::Send + Sync + 'static {
+    /// This happened.
+    fn happened(&self, what: &Happened);
+}
+
+/// Nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Unwatched;
+
+impl Observer for Unwatched {
+    fn happened(&self, _: &Happened) {}
+}
+
+/// A running client. Clones are the same client; it ends with the last of them.
+#[derive(Clone)]
+pub struct Client {
+    commands: mpsc::Sender<Command>,
+    clock: Arc<ServerClock>,
+}
+
+/// What a client tells, one after the other. A reader that stops reading stops its client's socket, which the server
+/// closes in the end; nothing is lost by that. One that is dropped stops nothing.
+#[derive(Debug)]
+pub struct Events(mpsc::Receiver<Happened>);
+
+impl Events {
+    /// The next; `None` once the client has ended.
+    pub async fn next(&mut self) -> Option<Happened> {
+        self.0.recv().await
+    }
+}
+
+pub(crate) enum Command {
+    Send { send: Box<Send>, answer: oneshot::Sender<Result<Ack, SendError>> },
+    Reconnect,
+    Stop,
+}
+
+impl Client {
+    /// Starts a client in the background of the present runtime. It connects by itself, and comes back by itself.
+    pub fn start(config: Config) -> (Self, Events) {
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (outlet, happenings) = mpsc::channel(HAPPENINGS);
+        let clock = Arc::new(ServerClock::default());
+        let first = config.gateways.first().cloned().unwrap_or_default();
+        let rest = Rest::new(&first).by(config.access_token.clone());
+        tokio::spawn(driver::run(config, rest, Arc::clone(&clock), inbox, outlet));
+        (Self { commands, clock }, Events(happenings))
+    }
+
+    /// Sends a text, and waits until the log has it; tried again, on whichever gateway answers, until then.
+    pub async fn send(&self, to: ConversationId, text: impl Into<String>) -> Result<Ack, SendError> {
+        self.send_as(self.mint(), to, text).await
+    }
+
+    /// The same with an id that was minted before: the same message, however often it is sent.
+    pub async fn send_as(
+        &self,
+        client_id: ClientId,
+        to: ConversationId,
+        text: impl Into<String>,
+    ) -> Result<Ack, SendError> {
+        let content = Content { text: Some(text.into()), ..Content::default() };
+        let send = Send { client_id, conversation: to, content };
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command::Send { send: Box::new(send), answer }).await.map_err(|_| SendError::Ended)?;
+        answered.await.unwrap_or(Err(SendError::Ended))
+    }
+
+    /// A fresh id, by the server's clock.
+    pub fn mint(&self) -> ClientId {
+        self.clock.mint()
+    }
+
+    /// Leaves this socket and resumes on the next gateway.
+    pub async fn reconnect(&self) {
+        // A client that has ended has no socket to leave.
+        let _ = self.commands.send(Command::Reconnect).await;
+    }
+
+    /// Closes the socket and ends. Sends without an answer hear [`SendError::Ended`].
+    pub async fn stop(&self) {
+        let _ = self.commands.send(Command::Stop).await;
+    }
+}

@@ -1,0 +1,198 @@
+//! Does what positions, outbox and backoff decide: one socket after another, over any of the gateways.
+
+mod socket; // one socket's life, from its first frame to its end
+
+use std::{sync::Arc, time::Duration};
+
+use chat_protocol::{
+    ErrorCode,
+    frame::{Ack, SecretText},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    Config, Happened, Rest, SendError, Stopped, backoff::Backoff, client::Command, clock::ServerClock, outbox::Outbox,
+    positions::Positions, wire::Wire,
+};
+
+/// Sends that one client holds without an answer; more wait in their callers.
+const SENDS: usize = 1_000;
+
+pub(crate) async fn run(
+    config: Config,
+    rest: Rest,
+    clock: Arc<ServerClock>,
+    commands: mpsc::Receiver<Command>,
+    outlet: mpsc::Sender<Happened>,
+) {
+    let positions = Positions::new(config.cursors.clone(), config.repair_gaps);
+    let outbox = Outbox::new(config.give_up_after);
+    let (access_token, refresh_token) = (config.access_token.clone(), config.refresh_token.clone());
+    let driver = Driver {
+        started: Instant::now(),
+        gateway: 0,
+        sockets: 0,
+        resume_token: None,
+        backoff: Backoff::new(),
+        config,
+        rest,
+        clock,
+        commands,
+        outlet,
+        positions,
+        outbox,
+        access_token,
+        refresh_token,
+    };
+    driver.run().await;
+}
+
+type Answer = oneshot::Sender<Result<Ack, SendError>>;
+
+struct Driver {
+    config: Config,
+    rest: Rest,
+    clock: Arc<ServerClock>,
+    commands: mpsc::Receiver<Command>,
+    outlet: mpsc::Sender<Happened>,
+    positions: Positions,
+    outbox: Outbox<Answer>,
+    backoff: Backoff,
+    access_token: SecretText,
+    refresh_token: Option<SecretText>,
+    resume_token: Option<SecretText>,
+    started: Instant,
+    /// Which gateway is next.
+    gateway: usize,
+    sockets: u32,
+}
+
+/// How one socket ended, and what comes next.
+enum End {
+    Stop(Stopped),
+    /// After the usual wait, or the one that was told.
+    Again {
+        code: Option<u16>,
+        after: Option<Duration>,
+    },
+    /// The access token is over.
+    Renew,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let stopped = loop {
+            match self.one_socket().await {
+                End::Stop(stopped) => break stopped,
+                End::Again { code, after } => {
+                    self.disconnected(code).await;
+                    let after = after.unwrap_or_else(|| self.backoff.next(rand::random()));
+                    if let Some(stopped) = self.wait(after).await {
+                        break stopped;
+                    }
+                }
+                End::Renew => {
+                    self.disconnected(ErrorCode::TokenExpired.close()).await;
+                    self.resume_token = None;
+                    if let Err(stopped) = self.renew().await {
+                        break stopped;
+                    }
+                }
+            }
+            self.gateway = self.gateway.wrapping_add(1);
+        };
+        self.tell(Happened::Stopped(stopped)).await;
+    }
+
+    async fn one_socket(&mut self) -> End {
+        let Some(base) = self.config.gateways.get(self.gateway % self.config.gateways.len().max(1)).cloned() else {
+            return End::Stop(Stopped::ByItself);
+        };
+        self.rest = self.rest.at(&base);
+        match Wire::open(&base, self.config.codec).await {
+            Ok(wire) => self.serve(wire).await,
+            Err(err) => {
+                tracing::debug!(gateway = base, error = %err, "not connected");
+                End::Again { code: None, after: None }
+            }
+        }
+    }
+
+    async fn disconnected(&mut self, code: Option<u16>) {
+        self.positions.on_disconnected();
+        for send in self.outbox.on_disconnected(self.now()) {
+            let Self { config, .. } = self;
+            let (client_id, conversation) = (send.client_id, send.conversation);
+            config.observer.happened(&Happened::Unanswered { client_id, conversation });
+        }
+        self.tell(Happened::Lost { code }).await;
+    }
+
+    /// Waits without a socket; sends are taken, and given up in time.
+    async fn wait(&mut self, after: Duration) -> Option<Stopped> {
+        let until = Instant::now() + after;
+        loop {
+            self.give_up();
+            tokio::select! {
+                () = sleep_until(until) => return None,
+                command = self.commands.recv(), if self.outbox.len() < SENDS => match command {
+                    Some(Command::Send { send, answer }) => self.outbox.push(*send, answer, self.now()),
+                    Some(Command::Reconnect) => {}
+                    Some(Command::Stop) | None => return Some(Stopped::ByItself),
+                },
+            }
+        }
+    }
+
+    /// A fresh access token, for as long as a gateway can be asked.
+    async fn renew(&mut self) -> Result<(), Stopped> {
+        let expired = Stopped::Refused(ErrorCode::TokenExpired);
+        loop {
+            let refresh_token = self.refresh_token.clone().ok_or(expired)?;
+            match self.rest.refresh(&refresh_token).await {
+                Ok(login) => {
+                    self.access_token = login.access_token.clone();
+                    self.refresh_token = Some(login.refresh_token);
+                    self.rest = self.rest.by(login.access_token);
+                    return Ok(());
+                }
+                Err(err) if err.code().is_some_and(|code| code.http().is_some_and(|status| status < 429)) => {
+                    return Err(expired);
+                }
+                Err(_) => {
+                    let after = self.backoff.next(rand::random());
+                    match self.wait(after).await {
+                        Some(stopped) => return Err(stopped),
+                        None => self.gateway = self.gateway.wrapping_add(1),
+                    }
+                }
+            }
+        }
+    }
+
+    fn give_up(&mut self) {
+        let now = self.now();
+        for (_, answer, last) in self.outbox.give_up(now) {
+            // Whoever waited may have left.
+            let _ = answer.send(Err(SendError::GaveUp { last }));
+        }
+    }
+
+    /// Observers hear it at once, the reader as soon as it reads.
+    async fn tell(&mut self, what: Happened) {
+        self.config.observer.happened(&what);
+        // A reader that is gone wants to know nothing.
+        let _ = self.outlet.send(what).await;
+    }
+
+    fn observe(&self, what: &Happened) {
+        self.config.observer.happened(what);
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
