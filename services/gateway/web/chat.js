@@ -36,6 +36,7 @@ export class Chat {
       apply: (event) => this.#apply(event),
       follow: (conversation, after) => this.connection.ask({ type: "follow", conversation, after }),
       reread: (conversation, after, head) => this.#reread(conversation, after, head),
+      unfollowed: (conversation) => this.store.forgetTimeline(conversation),
       broken: () => this.connection.restart(),
     });
     this.outbox = new Outbox({
@@ -208,6 +209,7 @@ export class Chat {
 
   // State is read after `live`, never before: what happens meanwhile comes as events.
   async #onLive() {
+    this.reader.onLive();
     this.#changed();
     await this.#untilDone(() => this.#loadList());
     if (this.current) this.history.load(this.current);

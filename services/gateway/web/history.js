@@ -85,7 +85,7 @@ export class History {
   }
 
   #forget(conversation) {
-    this.#store.forgetTimeline(conversation);
+    this.#store.forgetTimeline(conversation.id);
     if (this.#on.isOpen(conversation)) this.load(conversation);
     return true;
   }

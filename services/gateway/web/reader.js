@@ -3,19 +3,22 @@
 const CURSORS = 500;
 const RETRY_MS = 2_000;
 const HELD = 5_000;
+const REFUSED = new Set(["not_found", "not_a_member", "forbidden", "limit_reached"]);
 
 /**
  * Lets every event through once and in order, or asks for what is missing.
  *
  * `on.apply(event)` stores an event; only then its cursor moves. `on.follow(conversation, after)` asks the gateway to
  * repair a gap. `on.reread(conversation, after, head)` reads by REST what the gateway could not send: it answers true
- * once everything up to `head` was passed to `take` or forgotten. `on.broken()`: this socket's view is beyond repair.
+ * once everything up to `head` was passed to `take` or forgotten. `on.unfollowed(conversation)`: no more events come.
+ * `on.broken()`: this socket's view is beyond repair.
  */
 export class Reader {
   #on;
   #cursors = new Map();
   #repairing = new Set();
   #rereading = new Map(); // conversation → {head, held}: what to read up to, and the events behind it
+  #named = new Set(); // by this socket, so followed on it
   #socket = 0;
 
   constructor(on) {
@@ -47,6 +50,17 @@ export class Reader {
     this.#socket += 1;
     this.#repairing.clear();
     this.#rereading.clear();
+    this.#named.clear();
+  }
+
+  /**
+   * Replay is over. A resume token knows only what was followed when it was made: what was added since and lost with
+   * the socket is followed again, from where we are.
+   */
+  onLive() {
+    for (const [conversation, last] of this.#cursors) {
+      if (!this.#named.has(conversation)) this.#repair(conversation, last);
+    }
   }
 
   onEvent(event) {
@@ -75,12 +89,14 @@ export class Reader {
 
   onRecovered({ heads }) {
     for (const [conversation, head] of Object.entries(heads)) {
+      this.#named.add(conversation);
       if (this.isBehind(conversation)) continue;
       if (head >= (this.#cursors.get(conversation) ?? 0)) this.#move(conversation, head);
     }
   }
 
   async onResync({ conversation, from, head, reason }) {
+    this.#named.add(conversation);
     this.#repairing.delete(conversation);
     const known = this.#rereading.get(conversation);
     if (known) {
@@ -121,8 +137,14 @@ export class Reader {
       // No answer: treated below like a refusal.
     }
     if (socket !== this.#socket || !this.#repairing.delete(conversation)) return;
-    if (answer === null || answer.type === "error") this.#on.broken();
-    else if (answer.type === "recovered") this.onRecovered(answer);
+    if (answer?.type === "recovered") {
+      this.onRecovered(answer);
+    } else if (REFUSED.has(answer?.code)) {
+      this.forget(conversation);
+      this.#on.unfollowed(conversation);
+    } else {
+      this.#on.broken();
+    }
   }
 
   #move(conversation, seq) {

@@ -124,8 +124,9 @@ export class Store {
   }
 
   /** What was loaded is not whole any more: it is read anew when somebody looks. */
-  forgetTimeline(conversation) {
-    conversation.timeline = new Timeline();
+  forgetTimeline(id) {
+    const conversation = this.get(id);
+    if (conversation) conversation.timeline = new Timeline();
   }
 
   /** One durable event. `seen`: its conversation is on screen. */
