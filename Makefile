@@ -17,7 +17,7 @@ test: tools check
 
 bench: tools
 	cargo build --release --locked -p chat -p chat-loadtest
-	target/release/chat-loadtest bench
+	shared/testkit/tools/with-cql target/release/chat-loadtest bench
 
 generate:
 	cargo run --locked -p chat -- config --docs > docs/configuration.md

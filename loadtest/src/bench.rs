@@ -3,7 +3,7 @@
 //! Servers run on one core and the generator on another, so cost per delivery is comparable. Runs alternate, baseline
 //! and ours, and medians are compared; a row whose generator proof fails is void.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -29,9 +29,12 @@ pub struct Options {
     /// The server's program, built for release [default: the one beside this program]
     #[arg(long)]
     chat: Option<PathBuf>,
-    /// A NATS server's program: durable sends beside it, and fan-out over it [default: the one among the tools]
+    /// A NATS server's program: durable sends and fan-out over it, if there is a store too [default: the one among the tools]
     #[arg(long)]
     nats_bin: Option<PathBuf>,
+    /// A CQL server beside it: a chat server on NATS keeps its accounts there.
+    #[arg(long, env = "CHAT_TEST_CQL")]
+    cql: Option<SocketAddr>,
     /// The tools that `make tools` fetches.
     #[arg(long, env = "CHAT_TOOLS")]
     tools: Option<PathBuf>,
@@ -73,7 +76,8 @@ impl Options {
     }
 
     fn logs(&self) -> Vec<Log> {
-        std::iter::once(Log::Embedded).chain(self.nats().map(Log::Nats)).collect()
+        let cluster = self.nats().zip(self.cql).map(|(nats, cql)| Log::Nats { nats, cql });
+        std::iter::once(Log::Embedded).chain(cluster).collect()
     }
 }
 

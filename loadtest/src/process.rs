@@ -172,8 +172,10 @@ pub fn check_files(sockets: usize) -> anyhow::Result<()> {
 /// What a figure depends on beside the code: kernel, processor, commit, profile.
 pub fn facts() -> Vec<(&'static str, String)> {
     let first_line = |path: &str| fs::read_to_string(path).unwrap_or_default().lines().next().unwrap_or("?").to_owned();
-    let model = fs::read_to_string("/proc/cpuinfo")
-        .unwrap_or_default()
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    // Not what this process may use: it is pinned.
+    let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
+    let model = processors
         .lines()
         .find_map(|line| Some(line.strip_prefix("model name")?.trim_start_matches([' ', '\t', ':']).to_owned()));
     let commit = Command::new("git").args(["rev-parse", "--short", "HEAD"]).output().ok();
@@ -181,7 +183,7 @@ pub fn facts() -> Vec<(&'static str, String)> {
     vec![
         ("kernel", first_line("/proc/sys/kernel/osrelease")),
         ("cpu", model.unwrap_or_else(|| "?".to_owned())),
-        ("cores", std::thread::available_parallelism().map_or(0, usize::from).to_string()),
+        ("cores", cores.to_string()),
         ("load", first_line("/proc/loadavg")),
         ("commit", commit.filter(|text| !text.is_empty()).unwrap_or_else(|| "?".to_owned())),
         ("generator_profile", if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned()),

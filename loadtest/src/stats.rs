@@ -61,8 +61,11 @@ impl Runs {
         (least, most)
     }
 
-    /// `12.3 (11.9–12.8)`.
+    /// `12.3 (11.9–12.8)`; nothing if there is nothing.
     pub fn text(&self, decimals: usize) -> String {
+        if self.median().is_nan() {
+            return String::new();
+        }
         let (least, most) = self.spread();
         format!("{:.decimals$} ({least:.decimals$}–{most:.decimals$})", self.median())
     }

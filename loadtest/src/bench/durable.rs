@@ -26,7 +26,7 @@ pub(super) fn measure(options: &Options, log: &Log, cores: Cores, ratios: &mut R
     // A server of its own: the streams of ours cost the other nothing.
     let raw = match log {
         Log::Embedded => None,
-        Log::Nats(program) => Some(Nats::start(program, cores)?),
+        Log::Nats { nats, .. } => Some(Nats::start(nats, cores)?),
     };
     let mut table = Figures::default();
     for _ in 0..options.timing.runs {

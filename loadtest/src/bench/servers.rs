@@ -1,33 +1,36 @@
 //! What a bench starts: the chat server on either log, and a NATS server.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 
 use super::Options;
 use crate::process::{Cores, Server, Watched, address_in};
 
-/// Starting includes opening the log and the store.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Starting includes opening the log and the store; a CQL server takes its time.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Which log the chat server writes to.
 #[derive(Debug, Clone)]
 pub(super) enum Log {
+    /// Everything in one process.
     Embedded,
-    Nats(PathBuf),
+    /// A gateway of a cluster: sends are acknowledged by a NATS server, accounts are in a CQL server.
+    Nats { nats: PathBuf, cql: SocketAddr },
 }
 
 impl Log {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Embedded => "embedded log",
-            Self::Nats(_) => "NATS",
+            Self::Nats { .. } => "NATS",
         }
     }
 }
@@ -48,23 +51,38 @@ impl Chat {
     pub(super) fn start(options: &Options, log: &Log, cores: Cores) -> anyhow::Result<Self> {
         let files = tempfile::tempdir().context("make a folder")?;
         let mut command = Command::new(options.chat()?);
-        command.args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data-dir"]).arg(files.path());
+        let mut nats = None;
+        match log {
+            Log::Embedded => {}
+            Log::Nats { nats: program, cql } => {
+                wait_until_open(*cql).context("wait for the store")?;
+                let log = nats.insert(Nats::start(program, cores)?);
+                let store = format!("scylla://{cql}/bench_{:08x}", rand::random::<u32>());
+                let keys = files.path().join("keys.json");
+                fs::write(&keys, ask(options, &["token", "keys"])?).context("keep the keys")?;
+                ask(options, &["migrate", "--replicas", "1", "--log", &log.url, "--store", &store])?;
+                command.args(["gateway", "--log", &log.url, "--log-replicas", "1", "--store", &store]);
+                command.arg("--auth-keys-file").arg(&keys);
+            }
+        }
+        command.args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--log-level", "warn", "--data-dir"]);
+        command.arg(files.path());
         let per_user = options.sockets_per_user.max(20) + 100;
         command.args(["--gateway-sockets-per-user", &per_user.to_string()]);
         command.args(["--gateway-frames-per-s", "1000000", "--gateway-frames-burst", "1000000"]);
-        let nats = match log {
-            Log::Embedded => None,
-            Log::Nats(program) => Some(Nats::start(program, cores)?),
-        };
-        if let Some(nats) = &nats {
-            command.args(["--log", &nats.url]);
-        }
         command.args(&options.chat_arg);
         let (server, line) = Server::start(command, cores.server, "listening", PATIENCE)?;
         let mut watched = vec![Watched { class: "chat".to_owned(), pid: server.pid() }];
         watched.extend(nats.iter().map(Nats::watched));
         Ok(Self { public: address_in(&line, "public")?, watched, _server: server, _nats: nats, _files: files })
     }
+}
+
+/// What a verb of the server's program prints.
+fn ask(options: &Options, verb: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let output = Command::new(options.chat()?).args(verb).output().context("run the server's program")?;
+    ensure!(output.status.success(), "chat {}: {}", verb.join(" "), String::from_utf8_lossy(&output.stderr));
+    Ok(output.stdout)
 }
 
 /// A NATS server with JetStream on a folder of its own.
