@@ -99,9 +99,10 @@ export function showConversation(chat, conversation) {
     icon("leave"),
     "Leave",
   );
-  const direct = info.kind === "direct";
-  if (!direct) parts.push(people.element);
-  const close = show(chat.title(conversation), parts, direct ? [] : [leave, submit], async () => {
+  // Until it is known that one may.
+  people.element.hidden = submit.hidden = true;
+  const buttons = info.kind === "direct" ? [] : [leave, submit];
+  const close = show(chat.title(conversation), [...parts, people.element], buttons, async () => {
     if (people.ids.length === 0) throw new Error("Choose somebody first.");
     const { items } = await chat.rest.add(id, people.ids);
     const failed = items.filter(({ code }) => code);
@@ -109,10 +110,14 @@ export function showConversation(chat, conversation) {
     people.clear();
     await fill();
   });
-  attempt(fill);
+  const reader = info.kind === "broadcast" && info.role === "reader";
+  if (reader) list.replaceChildren(h("li", { class: "hint" }, "Readers of a broadcast do not see each other."));
+  else attempt(fill);
 
   async function fill() {
     const members = await chat.loadMembers(conversation);
+    const mayAdd = members.some(({ user, rights }) => user === chat.me && rights?.includes("invite"));
+    people.element.hidden = submit.hidden = !mayAdd;
     const draw = () =>
       reconcile(
         list,
