@@ -1,0 +1,81 @@
+//! What the README tells a newcomer to type works as it is written.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use chat_testkit::process::{self, Chat};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_chat");
+/// Precedes the block that runs here.
+const MARK: &str = "<!-- run by services/chat/tests/readme.rs -->\n";
+const WITHIN: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_walk_with_curl_ends_with_what_the_other_one_reads() -> anyhow::Result<()> {
+    let readme = file("README.md")?;
+    let (_, marked) = readme.split_once(MARK).context("the walk is not marked")?;
+    let walk = blocks(marked).into_iter().next().context("no block after the mark")?;
+
+    let chat = Chat::start(BINARY, &[]).await?;
+    let script = walk.replace("127.0.0.1:8080", &chat.public().to_string());
+    assert_ne!(script, walk, "the walk goes to the default address");
+    let walked = process::run("sh", &["-euc", &script], WITHIN).await?;
+    assert!(walked.status.success(), "{}", walked.output);
+
+    let said: Vec<serde_json::Value> =
+        walked.output.lines().map(serde_json::from_str).collect::<Result<_, _>>().context(walked.output.clone())?;
+    let [sent, again, read] = &said[..] else { panic!("three answers are shown: {}", walked.output) };
+    assert_eq!(sent["text"], "Noodles at noon?");
+    assert_eq!(again["id"], sent["id"], "a retry is the first message");
+    assert_eq!(again["duplicate"], true);
+    let items = read["items"].as_array().context("a page has items")?;
+    assert_eq!(items.iter().map(|item| &item["id"]).collect::<Vec<_>>(), [&sent["id"]], "one message, for both");
+    Ok(())
+}
+
+#[test]
+fn every_setting_it_names_exists() -> anyhow::Result<()> {
+    let (readme, settings) = (file("README.md")?, file("docs/configuration.md")?);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let is_flag = |word: &str| word.strip_prefix("--").is_some_and(|name| name.starts_with(char::is_alphabetic));
+    let words: BTreeSet<&str> = readme.split(|c| !is_name(c)).collect();
+    let named = words.into_iter().filter(|word| word.starts_with("CHAT_") || is_flag(word));
+    // Cargo's own, and the one that `chat migrate` alone has.
+    let named: Vec<&str> = named.filter(|word| !["--release", "--replicas"].contains(word)).collect();
+    assert!(named.contains(&"CHAT_STORE") && named.contains(&"--log-replicas"), "{named:?}");
+    let unknown: Vec<&str> = named.into_iter().filter(|word| !settings.contains(&format!("`{word}`"))).collect();
+    assert!(unknown.is_empty(), "not in docs/configuration.md: {unknown:?}");
+    Ok(())
+}
+
+#[test]
+fn the_files_it_points_to_exist() -> anyhow::Result<()> {
+    let mut seen = 0;
+    for document in ["README.md", "docs/architecture.md", "docs/protocol.md"] {
+        let text = file(document)?;
+        let folder = root().join(document).parent().context("a document lies in a folder")?.to_owned();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !target.contains("://") {
+                assert!(folder.join(target).exists(), "{document} points to {target}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0, "nothing is pointed to");
+    Ok(())
+}
+
+/// The contents of the fenced `sh` blocks, in their order.
+fn blocks(markdown: &str) -> Vec<&str> {
+    markdown.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+fn file(path: &str) -> anyhow::Result<String> {
+    std::fs::read_to_string(root().join(path)).with_context(|| format!("read {path}"))
+}
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
