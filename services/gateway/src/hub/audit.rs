@@ -52,6 +52,7 @@ impl Hub {
 
     async fn compare_due(&self, now: Timestamp) {
         let due: Vec<Arc<Room>> = self.open_rooms().into_iter().filter(|room| room.audit_is_due(now)).collect();
+        due.iter().for_each(|room| room.clear_dead_seats());
         for batch in due.chunks(BATCH) {
             if self.compare(batch).await {
                 let options = &self.inner.options;

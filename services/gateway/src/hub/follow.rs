@@ -14,12 +14,12 @@ use chat_bus::{Logged, Replay};
 use chat_protocol::{
     ConversationId, ErrorCode, Seq, Shard,
     event::{Body, LeftReason},
-    frame::ResyncReason,
+    frame::{Ref, Resync, ResyncReason, ServerFrame},
     limits,
 };
 use tokio::time::timeout;
 
-use super::{Hub, Room};
+use super::{Hub, Room, room::State};
 use crate::{
     conn::{Conn, Notice},
     delivery::Delivery,
@@ -40,15 +40,8 @@ const FOLLOW_DEADLINE: Duration = Duration::from_secs(20);
 pub enum Followed {
     /// Every event up to the head has been sent.
     Recovered(Seq),
-    /// What lies between has not.
-    Resync {
-        /// The client's cursor.
-        from: Seq,
-        /// Live events chain from here.
-        head: Seq,
-        /// Why.
-        reason: ResyncReason,
-    },
+    /// What lies between has not, and the `resync` that says so has: it goes before any live event.
+    Resync,
     /// The user was removed meanwhile; the removal was the last event that was sent.
     Left(LeftReason),
 }
@@ -60,6 +53,8 @@ pub struct Proof {
     pub settled: BTreeMap<Shard, Seq>,
     /// Whether the store may be asked for a conversation's head (not on a resume).
     pub store: bool,
+    /// What a `resync` answers.
+    pub reference: Option<Ref>,
 }
 
 /// How many events one resume may still replay, over all its conversations.
@@ -117,6 +112,8 @@ impl Hub {
         }
         let Some(mut cursor) = after.or(settled) else { return self.join_now(conn, &room, proof).await };
         let from = after.unwrap_or(cursor);
+        // The client's own chain: where the token proves more than the cursor says, nothing of it lies between.
+        let mut delivered = from;
         let mut left = limits::RESUME_EVENTS.min(budget.left());
         loop {
             {
@@ -134,8 +131,11 @@ impl Hub {
                 }
                 let head = state.tail.head();
                 if cursor > head && head > Seq::ZERO {
-                    state.seat(conn);
-                    return Ok(Followed::Resync { from, head, reason: ResyncReason::Ahead });
+                    return Ok(join_behind(
+                        &mut state,
+                        conn,
+                        proof.resync(conversation, from, head, ResyncReason::Ahead),
+                    ));
                 }
                 if cursor == head {
                     state.seat(conn);
@@ -144,8 +144,8 @@ impl Hub {
                 if cursor < head && state.tail.covers(cursor) {
                     let missing: Vec<Arc<Delivery>> = state.tail.after(cursor).cloned().collect();
                     if missing.len() > left {
-                        state.seat(conn);
-                        return Ok(Followed::Resync { from, head, reason: ResyncReason::TooMany });
+                        let resync = proof.resync(conversation, from, head, ResyncReason::TooMany);
+                        return Ok(join_behind(&mut state, conn, resync));
                     }
                     if conn.outbox.backlog() <= PACE_BYTES && fits(&missing, conn) {
                         if let Some(reason) = deliver(conn, missing.iter().cloned()) {
@@ -170,14 +170,15 @@ impl Hub {
                 }
                 Replay::Recovered(events) | Replay::More(events) => {
                     if events.len() > left {
-                        return Ok(self.join_behind(conn, &room, from, ResyncReason::TooMany).await);
+                        return Ok(self.join_behind(conn, &room, from, ResyncReason::TooMany, proof).await);
                     }
                     left -= events.len();
                     budget.spend(events.len());
-                    if let Some(reason) = deliver(conn, decode(&room, &events, cursor).into_iter()) {
+                    if let Some(reason) = deliver(conn, decode(&room, &events, delivered).into_iter()) {
                         return Ok(Followed::Left(reason));
                     }
                     cursor = events.last().map_or(cursor, |last| last.seq);
+                    delivered = cursor;
                 }
                 Replay::TooOld { first, head } => {
                     // The token may prove more than the cursor says.
@@ -202,9 +203,11 @@ impl Hub {
                             return Ok(Followed::Recovered(cursor));
                         }
                     }
-                    return Ok(self.join_behind(conn, &room, from, ResyncReason::TooOld).await);
+                    return Ok(self.join_behind(conn, &room, from, ResyncReason::TooOld, proof).await);
                 }
-                Replay::Ahead { .. } => return Ok(self.join_behind(conn, &room, from, ResyncReason::Ahead).await),
+                Replay::Ahead { .. } => {
+                    return Ok(self.join_behind(conn, &room, from, ResyncReason::Ahead, proof).await);
+                }
             }
         }
     }
@@ -223,14 +226,22 @@ impl Hub {
     }
 
     /// A seat although something is missing.
-    async fn join_behind(&self, conn: &Arc<Conn>, room: &Room, from: Seq, reason: ResyncReason) -> Followed {
-        let head = {
-            let mut state = room.lock().await;
-            state.seat(conn);
-            state.tail.head()
+    async fn join_behind(
+        &self,
+        conn: &Arc<Conn>,
+        room: &Room,
+        from: Seq,
+        reason: ResyncReason,
+        proof: &Proof,
+    ) -> Followed {
+        // Only where the log holds nothing of it; a store that is away leaves zero, and the client reads it all anew.
+        let stored = match room.head().await {
+            Seq::ZERO => self.stored_head(room.conversation).await.ok().flatten(),
+            _ => None,
         };
-        let stored = if head == Seq::ZERO { self.stored_head(room.conversation).await.ok().flatten() } else { None };
-        Followed::Resync { from, head: stored.unwrap_or(head), reason }
+        let mut state = room.lock().await;
+        let head = state.tail.head().max(stored.unwrap_or(Seq::ZERO));
+        join_behind(&mut state, conn, proof.resync(room.conversation, from, head, reason))
     }
 
     async fn stored_head(&self, conversation: ConversationId) -> Result<Option<Seq>, Fault> {
@@ -249,6 +260,19 @@ impl Hub {
             Fault::from(ErrorCode::Slow)
         })
     }
+}
+
+impl Proof {
+    fn resync(&self, conversation: ConversationId, from: Seq, head: Seq, reason: ResyncReason) -> Resync {
+        Resync { reference: self.reference, conversation, from, head, reason }
+    }
+}
+
+/// Says what is missing, then gives the seat: under one lock, so that no live event comes first.
+fn join_behind(state: &mut State, conn: &Arc<Conn>, resync: Resync) -> Followed {
+    conn.send(&ServerFrame::Resync(resync));
+    state.seat(conn);
+    Followed::Resync
 }
 
 /// Sends replayed events, up to the one that removed this user, if there is one.

@@ -164,6 +164,13 @@ impl Room {
         self.audit_ms.store(next.as_ms(), Ordering::Relaxed);
     }
 
+    /// Seats of sockets that ended while they were being brought up to date.
+    pub(super) fn clear_dead_seats(&self) {
+        if let Ok(mut state) = self.state.try_lock() {
+            state.seats.retain(|_, conn| !conn.outbox.is_closing());
+        }
+    }
+
     pub(super) fn audit_is_due(&self, now: Timestamp) -> bool {
         self.audit_ms.load(Ordering::Relaxed) <= now.as_ms()
     }

@@ -73,7 +73,7 @@ impl Socket {
             state;
         let identity = Identity { user, session, token_issued_at, token_expires_at };
         let conn = self.accept(&identity, follow == FollowMode::Auto, device, want);
-        let proof = Proof { settled, store: false };
+        let proof = Proof { settled, ..Proof::default() };
         self.work.push(replay::resume(Arc::clone(&self.app), conn, follows, resume.cursors, proof));
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use chat_auth::Action;
 use chat_protocol::{
     ConversationId, ErrorCode, Seq, UserId,
-    frame::{Cursors, Failure, Follow, Recovered, Ref, Resync, ServerFrame, Want},
+    frame::{Cursors, Failure, Follow, Recovered, Ref, ServerFrame, Want},
     limits,
     model::HistoryAccess,
 };
@@ -49,7 +49,14 @@ pub(super) fn resume(
     proof: Proof,
 ) -> BoxFuture<'static, Work> {
     Box::pin(async move {
-        let follows = follows.into_iter().map(|conversation| (conversation, Seq::ZERO)).collect();
+        // A cursor the token does not know is of a conversation that was followed after the token was made. The token
+        // vouches only for its own list, so these are asked for like any `follow`: `MAX` is a joining yet to be read.
+        let feed = ConversationId::feed(conn.user);
+        let known: BTreeSet<ConversationId> = follows.into_iter().chain([feed]).collect();
+        let later = cursors.keys().filter(|conversation| !known.contains(conversation));
+        let later: Vec<_> = later.map(|conversation| (*conversation, Seq::MAX)).collect();
+        let known = known.into_iter().filter(|conversation| *conversation != feed);
+        let follows = known.map(|conversation| (conversation, Seq::ZERO)).chain(later).take(limits::FOLLOWS).collect();
         replay(&app, &conn, follows, &cursors, &proof).await
     })
 }
@@ -58,7 +65,7 @@ pub(super) fn resume(
 pub(super) fn follow(app: Arc<App>, conn: Arc<Conn>, follow: Follow) -> BoxFuture<'static, Work> {
     Box::pin(async move {
         let Follow { reference, conversation, after } = follow;
-        match try_follow(&app, &conn, conversation, after).await {
+        match try_follow(&app, &conn, conversation, after, reference).await {
             Ok(followed) => answer(&conn, conversation, reference, followed),
             Err(fault) => {
                 let failure = Failure { reference, conversation: Some(conversation), ..fault.frame() };
@@ -77,7 +84,7 @@ pub(super) fn added(
     before: Option<Seq>,
 ) -> BoxFuture<'static, Work> {
     Box::pin(async move {
-        match try_follow(&app, &conn, conversation, before).await {
+        match try_follow(&app, &conn, conversation, before, None).await {
             Ok(followed) => answer(&conn, conversation, None, followed),
             Err(fault) => {
                 // Nobody asked, so nobody waits for an answer: what ended meanwhile is left out, and for what cannot
@@ -99,9 +106,7 @@ fn answer(conn: &Conn, conversation: ConversationId, reference: Option<Ref>, fol
             return Work::Followed(conversation, false);
         }
         Followed::Recovered(head) => conn.send(&recovered(reference, [(conversation, head)].into())),
-        Followed::Resync { from, head, reason } => {
-            conn.send(&ServerFrame::Resync(Resync { reference, conversation, from, head, reason }));
-        }
+        Followed::Resync => {}
     }
     Work::Followed(conversation, conversation != ConversationId::feed(conn.user))
 }
@@ -116,6 +121,7 @@ async fn try_follow(
     conn: &Arc<Conn>,
     conversation: ConversationId,
     after: Option<Seq>,
+    reference: Option<Ref>,
 ) -> Result<Followed, Fault> {
     let mut after = after;
     if conversation != ConversationId::feed(conn.user) {
@@ -129,7 +135,7 @@ async fn try_follow(
         // A client that follows anew keeps one seat.
         room.unseat(conn.socket).await;
     }
-    let proof = Proof { store: true, ..Proof::default() };
+    let proof = Proof { store: true, reference, ..Proof::default() };
     app.hub.follow(conn, conversation, after, &proof, &Budget::default()).await
 }
 
@@ -151,7 +157,7 @@ async fn replay(
                 let cursor = cursors.get(&conversation).copied();
                 // Events from before a later joining are seen only by who may: that is `follow`'s check.
                 let followed = if cursor.is_some_and(|cursor| cursor.next() < joined) {
-                    try_follow(app, conn, conversation, cursor).await
+                    try_follow(app, conn, conversation, cursor, None).await
                 } else {
                     app.hub.follow(conn, conversation, cursor, proof, budget).await
                 };
@@ -170,10 +176,7 @@ async fn replay(
                 metrics::resumed("recovered");
                 heads.insert(conversation, head);
             }
-            Ok(Followed::Resync { from, head, reason }) => {
-                metrics::resumed("resync");
-                conn.send(&ServerFrame::Resync(Resync { reference: None, conversation, from, head, reason }));
-            }
+            Ok(Followed::Resync) => metrics::resumed("resync"),
             Ok(Followed::Left(reason)) => {
                 conn.left(conversation, reason);
                 continue;
