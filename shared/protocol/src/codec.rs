@@ -74,10 +74,20 @@ impl Codec {
     /// A client's frame, or the answer it gets: `malformed` ends the socket, the others do not.
     pub fn decode_client(self, bytes: &[u8]) -> Result<ClientFrame, Box<Failure>> {
         // The common case costs one pass; only what is refused is looked at again.
-        if let Ok(frame) = self.decode::<ClientFrame>(bytes) {
+        if self.begins_object(bytes)
+            && let Ok(frame) = self.decode::<ClientFrame>(bytes)
+        {
             return Ok(frame);
         }
         Err(Box::new(self.diagnose(bytes)))
+    }
+
+    /// serde would take a list of type and fields for a frame too.
+    fn begins_object(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Json => bytes.trim_ascii_start().first() == Some(&b'{'),
+            Self::MsgPack => matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)),
+        }
     }
 
     /// Why `bytes` are no frame.

@@ -120,6 +120,9 @@ fn refused_frames_say_why_and_whom_they_answer() {
     let refuse = |json: &str| *Codec::Json.decode_client(json.as_bytes()).unwrap_err();
     assert_eq!(refuse("{").code, ErrorCode::Malformed);
     assert_eq!(refuse("[]").code, ErrorCode::Malformed);
+    assert_eq!(refuse(r#"["ping",8]"#).code, ErrorCode::Malformed);
+    let listed = Codec::MsgPack.encode(&("ping", 8));
+    assert_eq!(Codec::MsgPack.decode_client(&listed).unwrap_err().code, ErrorCode::Malformed);
     assert_eq!(refuse(r#"{"type":7}"#).code, ErrorCode::Malformed);
     assert_eq!(refuse("{\"type\":\"ping\"} {}").code, ErrorCode::Malformed);
     let deep = format!(r#"{{"type":"ping","x":{}{}}}"#, "[".repeat(32), "]".repeat(32));
