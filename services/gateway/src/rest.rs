@@ -40,7 +40,10 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/conversations", post(conversations::create).get(conversations::list))
         .route("/v1/conversations/{conversation}", get(conversations::one))
         .route("/v1/conversations/{conversation}/members", get(members::list).post(members::add))
-        .route("/v1/conversations/{conversation}/members/me", put(members::join))
+        .route(
+            "/v1/conversations/{conversation}/members/me",
+            put(members::join).get(members::own).delete(members::leave),
+        )
         .route("/v1/conversations/{conversation}/members/{user}", get(members::one).delete(members::remove))
         .route("/v1/conversations/{conversation}/messages", post(messages::send).get(messages::page))
         .route("/v1/conversations/{conversation}/messages/{message}", get(messages::one))

@@ -1,6 +1,6 @@
 //! Who asks and what they say, parsed at the door: whatever is wrong becomes a problem document with the field's path.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{error::Error, str::FromStr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -9,6 +9,7 @@ use axum::{
 };
 use chat_auth::Access;
 use chat_protocol::{ErrorCode, MessageId, Seq, codec::json_deeper_than, error::FieldError, limits};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -49,7 +50,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
         let body = timeout(BODY_TIMEOUT, to_bytes(request.into_body(), limits::BODY_BYTES)).await;
         let bytes = match body {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(_)) => return Err(Fault::new(ErrorCode::TooLarge, "a body has at most 1 MiB").into()),
+            Ok(Err(err)) if err.source().is_some_and(|cause| cause.is::<LengthLimitError>()) => {
+                return Err(Fault::new(ErrorCode::TooLarge, "a body has at most 1 MiB").into());
+            }
+            Ok(Err(_)) => return Err(Fault::new(ErrorCode::Malformed, "the body broke off").into()),
             Err(_) => return Err(Fault::new(ErrorCode::Malformed, "the body did not arrive in time").into()),
         };
         parse(&bytes).map(Self).map_err(Problem)
@@ -58,15 +62,20 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     let malformed = || Fault::new(ErrorCode::Malformed, "not a JSON document of at most 32 levels");
+    // Looked at as a whole: serde passes over what it ignores without asking whether it is UTF-8.
+    let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
     if json_deeper_than(bytes, limits::DEPTH) {
         return Err(malformed());
     }
-    let mut input = serde_json::Deserializer::from_slice(bytes);
+    let mut input = serde_json::Deserializer::from_str(text);
     match serde_path_to_error::deserialize(&mut input) {
-        Ok(value) => input.end().map(|()| value).map_err(|_| malformed()),
+        Ok(_) if input.end().is_err() => Err(malformed()),
+        // serde would take the fields as a list too; a body stands in braces.
+        Ok(_) if text.trim_start().starts_with('[') => Err(Fault::field("", "type", "an object is expected")),
+        Ok(value) => Ok(value),
         Err(err) => {
             // A document that is no JSON further down is malformed, whatever was wrong before that.
-            let whole: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(bytes);
+            let whole: Result<serde::de::IgnoredAny, _> = serde_json::from_str(text);
             if whole.is_err() {
                 return Err(malformed());
             }
@@ -201,7 +210,9 @@ mod tests {
         assert_eq!(refused(r#"{"items":[{"len":1},{"len":"x"}]}"#), invalid("items.1.len", "type"));
         assert_eq!(refused(r#"{"items":[{}]}"#), invalid("items.0.len", "missing"));
         assert_eq!(refused(r#"{"items":[],"x":1}"#), invalid("x", "unknown"));
-        assert_eq!(refused(r#"[]"#).0, ErrorCode::Invalid);
+        for list in ["[]", "[[]]", " [[{\"len\":1}]]"] {
+            assert_eq!(refused(list).0, ErrorCode::Invalid, "{list}");
+        }
     }
 
     #[test]
@@ -209,5 +220,7 @@ mod tests {
         for text in ["", "{", "{\"items\":[]} x", "{\"items\":7,]", &"[".repeat(33)] {
             assert_eq!(refused(text).0, ErrorCode::Malformed, "{text}");
         }
+        let not_utf8 = parse::<Outer>(b"{\"items\":\"\xff\"}").unwrap_err();
+        assert_eq!(not_utf8.code, ErrorCode::Malformed);
     }
 }

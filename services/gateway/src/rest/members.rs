@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use chat_auth::{Action, Actor, authorize};
 use chat_protocol::{
     ConversationId, ErrorCode, Seq, Timestamp, UserId,
@@ -20,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Problem,
-    extract::{Caller, Id, Json, Query},
+    extract::{Caller, Id, Ids, Json, Query},
     users::List,
 };
 use crate::{app::App, control::Changed, fault::Fault, hub::Roster};
@@ -59,12 +56,24 @@ pub async fn list(
 pub async fn one(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
-    Path((id, user)): Path<(String, String)>,
+    Ids(id, user): Ids<ConversationId, UserId>,
 ) -> Result<axum::Json<Shown>, Problem> {
-    let (id, user) = ids(&id, &user, access.user)?;
+    look(&app, access.user, id, user).await
+}
+
+/// `GET /v1/conversations/{conversation}/members/me`
+pub async fn own(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(id): Id<ConversationId>,
+) -> Result<axum::Json<Shown>, Problem> {
+    look(&app, access.user, id, access.user).await
+}
+
+async fn look(app: &App, by: UserId, id: ConversationId, user: UserId) -> Result<axum::Json<Shown>, Problem> {
     let room = app.hub.room(id).await?;
-    let action = if user == access.user { Action::ChangeOwnSettings } else { Action::ListMembers };
-    let roster = room.authorize(access.user, action).await?;
+    let action = if user == by { Action::ChangeOwnSettings } else { Action::ListMembers };
+    let roster = room.authorize(by, action).await?;
     let member = room.member(&roster, user).await?.ok_or(ErrorCode::NotFound)?;
     Ok(axum::Json(show(&roster, &member).ok_or(ErrorCode::NotFound)?))
 }
@@ -151,10 +160,21 @@ pub async fn join(
 pub async fn remove(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
-    Path((id, user)): Path<(String, String)>,
+    Ids(id, user): Ids<ConversationId, UserId>,
 ) -> Result<StatusCode, Problem> {
-    let (id, user) = ids(&id, &user, access.user)?;
-    let by = access.user;
+    end_membership(&app, access.user, id, user).await
+}
+
+/// `DELETE /v1/conversations/{conversation}/members/me`
+pub async fn leave(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(id): Id<ConversationId>,
+) -> Result<StatusCode, Problem> {
+    end_membership(&app, access.user, id, access.user).await
+}
+
+async fn end_membership(app: &Arc<App>, by: UserId, id: ConversationId, user: UserId) -> Result<StatusCode, Problem> {
     let room = app.hub.room(id).await?;
     let roster = room.roster().await?;
     let leaver = room.member(&roster, user).await?;
@@ -225,10 +245,4 @@ fn newcomer(roster: &Roster) -> Role {
 fn show(roster: &Roster, member: &Member) -> Option<Shown> {
     let place = roster.standing_of(Some(member))?.place?;
     Some(Shown { user: member.user, role: member.role, rights: place.rights, joined_at: member.joined_at })
-}
-
-fn ids(conversation: &str, user: &str, me: UserId) -> Result<(ConversationId, UserId), Fault> {
-    let conversation = conversation.parse().map_err(|_| ErrorCode::NotFound)?;
-    let user = if user == "me" { me } else { user.parse().map_err(|_| ErrorCode::NotFound)? };
-    Ok((conversation, user))
 }

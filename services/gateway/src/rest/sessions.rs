@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Problem,
-    extract::{Caller, Json},
+    extract::{Caller, Id, Json},
     users::{self, List},
 };
 use crate::{app::App, chance, fault::Fault};
@@ -129,7 +129,7 @@ pub async fn end_others(State(app): State<Arc<App>>, Caller(access): Caller) -> 
 pub async fn end(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
-    Path(session): Path<String>,
+    Id(session): Id<String>,
 ) -> Result<StatusCode, Problem> {
     let session: SessionId = match session.as_str() {
         "current" => access.session,
