@@ -32,7 +32,7 @@ pub(super) fn hello(app: Arc<App>, conn: Arc<Conn>, auto: bool, cursors: Cursors
     Box::pin(async move {
         let follows = if auto { memberships(&app, conn.user).await } else { Ok(Vec::new()) };
         let follows = match follows {
-            Ok(follows) => follows,
+            Ok(follows) => follows.into_iter().map(|(conversation, joined)| (conversation, Some(joined))).collect(),
             Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),
         };
         let proof = Proof { store: true, ..Proof::default() };
@@ -40,7 +40,7 @@ pub(super) fn hello(app: Arc<App>, conn: Arc<Conn>, auto: bool, cursors: Cursors
     })
 }
 
-/// After `resume`: what the token says was followed.
+/// After `resume`: what the token says was followed, and what cursors say was followed since.
 pub(super) fn resume(
     app: Arc<App>,
     conn: Arc<Conn>,
@@ -50,13 +50,14 @@ pub(super) fn resume(
 ) -> BoxFuture<'static, Work> {
     Box::pin(async move {
         // A cursor the token does not know is of a conversation that was followed after the token was made. The token
-        // vouches only for its own list, so these are asked for like any `follow`: `MAX` is a joining yet to be read.
+        // vouches only for its own list, so these are asked for like any `follow`.
         let feed = ConversationId::feed(conn.user);
-        let known: BTreeSet<ConversationId> = follows.into_iter().chain([feed]).collect();
-        let later = cursors.keys().filter(|conversation| !known.contains(conversation));
-        let later: Vec<_> = later.map(|conversation| (*conversation, Seq::MAX)).collect();
+        let known: BTreeSet<ConversationId> = follows.into_iter().collect();
+        let later = cursors.keys().copied().filter(|of| *of != feed && !known.contains(of));
+        let later: Vec<_> = later.map(|conversation| (conversation, None)).collect();
         let known = known.into_iter().filter(|conversation| *conversation != feed);
-        let follows = known.map(|conversation| (conversation, Seq::ZERO)).chain(later).take(limits::FOLLOWS).collect();
+        let known = known.map(|conversation| (conversation, Some(Seq::ZERO)));
+        let follows = known.chain(later).take(limits::FOLLOWS).collect();
         replay(&app, &conn, follows, &cursors, &proof).await
     })
 }
@@ -139,24 +140,26 @@ async fn try_follow(
     app.hub.follow(conn, conversation, after, &proof, &Budget::default()).await
 }
 
-/// Brings every conversation up to date; the frames that say how it went are out when it returns.
+/// Brings every conversation up to date, each with where the user joined it if it is proved that they may follow it;
+/// the frames that say how it went are out when it returns.
 async fn replay(
     app: &App,
     conn: &Arc<Conn>,
-    follows: Vec<(ConversationId, Seq)>,
+    follows: Vec<(ConversationId, Option<Seq>)>,
     cursors: &Cursors,
     proof: &Proof,
 ) -> Work {
     let feed = ConversationId::feed(conn.user);
     let budget = Budget::default();
-    let all = follows.iter().copied().chain([(feed, Seq::ZERO)]);
+    let all = follows.iter().copied().chain([(feed, Some(Seq::ZERO))]);
     let outcomes: Vec<_> = stream::iter(all)
         .map(|(conversation, joined)| {
             let budget = &budget;
             async move {
                 let cursor = cursors.get(&conversation).copied();
                 // Events from before a later joining are seen only by who may: that is `follow`'s check.
-                let followed = if cursor.is_some_and(|cursor| cursor.next() < joined) {
+                let unproved = joined.is_none_or(|joined| cursor.is_some_and(|cursor| cursor.next() < joined));
+                let followed = if unproved {
                     try_follow(app, conn, conversation, cursor, None).await
                 } else {
                     app.hub.follow(conn, conversation, cursor, proof, budget).await
