@@ -21,3 +21,5 @@ pub mod browser; // Chromium without a screen, and the tabs that people sit at
 pub mod seed; // chance that can be replayed
 
 pub mod checker; // the judge of a recorded history
+
+pub mod play; // users who say and hear, on record
