@@ -110,6 +110,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         }),
         tokio::spawn(revoke::run(Arc::clone(&app))),
         tokio::spawn(sweep::run(Arc::clone(&app))),
+        tokio::spawn(sweep::guard(Arc::clone(&app))),
     ];
     accept::run(listener, rest::router(Arc::clone(&app)), Arc::clone(&app)).await?;
     sweep::drain(&app).await;

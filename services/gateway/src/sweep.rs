@@ -27,7 +27,6 @@ pub async fn run(app: Arc<App>) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let log = app.health.check("log");
     let mut log_seen = Instant::now();
-    let mut guarded = None;
     loop {
         tick.tick().await;
         sockets(&app).await;
@@ -35,17 +34,23 @@ pub async fn run(app: Arc<App>) {
         if status.connected {
             log_seen = Instant::now();
         }
-        if guarded.is_none_or(|at: Instant| at.elapsed() >= GUARD) {
-            guarded = Some(Instant::now());
-            guard(&app, &status.went_back).await;
-        }
         if log_seen.elapsed() < LOG_AWAY { log.ok() } else { log.fail("the log has been away for 30 s") }
     }
 }
 
-/// Compares the log with what the store has seen of it. A shard that went back is moved ahead once nothing it holds
-/// is missing in the store; this gateway may be the only one that noticed.
-async fn guard(app: &App, went_back: &[Shard]) {
+/// Compares the log with what the store has seen of it; ends never. Apart from the sweep, because both may be slow.
+pub async fn guard(app: Arc<App>) {
+    let mut tick = interval(GUARD);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        compare(&app, &app.log.status().went_back).await;
+    }
+}
+
+/// A shard that went back is moved ahead once nothing it holds is missing in the store; this gateway may be the only
+/// one that noticed.
+async fn compare(app: &App, went_back: &[Shard]) {
     for shard in (0..app.log.shards()).filter_map(Shard::new) {
         if let Ok(Some(mark)) = app.store.mark(shard).await
             && let Err(BusError::WentBack { .. }) = app.log.guard(shard, mark).await
