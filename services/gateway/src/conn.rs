@@ -1,5 +1,6 @@
 //! One socket as the rest of the gateway sees it: who it is, where to write, what it follows.
 
+use std::collections::BTreeSet;
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
@@ -7,7 +8,7 @@ use std::sync::{
 
 use bytes::Bytes;
 use chat_protocol::{
-    ConversationId, ErrorCode, SessionId, SocketId, Timestamp, UserId,
+    ConversationId, ErrorCode, SessionId, Shard, SocketId, Timestamp, UserId,
     codec::Codec,
     event::{ConversationAdded, LeftReason},
     frame::{Left, ServerFrame},
@@ -43,6 +44,10 @@ pub struct Conn {
     due_ms: AtomicI64,
     heartbeat: Mutex<Heartbeat>,
     notices: Mutex<Vec<Notice>>,
+    /// Where it sits, kept by the rooms: what has to be given up when it ends.
+    seats: Mutex<BTreeSet<ConversationId>>,
+    /// Shards of which something was not delivered but left to a `resync`: a resume token must not vouch for them.
+    unproven: Mutex<BTreeSet<Shard>>,
 }
 
 /// What the feed's events ask the socket's task to do.
@@ -80,6 +85,8 @@ impl Conn {
             due_ms: AtomicI64::new(i64::MAX),
             heartbeat: Mutex::new(heartbeat),
             notices: Mutex::default(),
+            seats: Mutex::default(),
+            unproven: Mutex::default(),
         }
     }
 
@@ -133,6 +140,36 @@ impl Conn {
     /// The work left for the socket's task.
     pub fn take_notices(&self) -> Vec<Notice> {
         std::mem::take(&mut self.notices.lock())
+    }
+
+    /// A room gave it a seat, or took it.
+    pub fn sits(&self, conversation: ConversationId, seated: bool) {
+        let mut seats = self.seats.lock();
+        if seated {
+            seats.insert(conversation)
+        } else {
+            seats.remove(&conversation)
+        };
+    }
+
+    /// Whether it sits there.
+    pub fn is_seated(&self, conversation: ConversationId) -> bool {
+        self.seats.lock().contains(&conversation)
+    }
+
+    /// Where it sits.
+    pub fn seats(&self) -> Vec<ConversationId> {
+        self.seats.lock().iter().copied().collect()
+    }
+
+    /// Something of this shard was left to a `resync`.
+    pub fn unproven(&self, shard: Shard) {
+        self.unproven.lock().insert(shard);
+    }
+
+    /// Whether everything of this shard was delivered.
+    pub fn is_proven(&self, shard: Shard) -> bool {
+        !self.unproven.lock().contains(&shard)
     }
 
     /// When the access token was issued.

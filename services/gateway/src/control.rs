@@ -58,7 +58,9 @@ impl App {
                     let frame = EventFrame::new(conversation, room.shard, appended.seq, head, event);
                     self.apply_eagerly(&room, appended.seq, bytes).await;
                     // The caller's next request here finds what this one did.
-                    self.roster_at(&room, appended.seq).await?;
+                    if let Err(fault) = self.roster_at(&room, appended.seq).await {
+                        tracing::warn!(conversation = %conversation, code = %fault.code, "own change not seen yet");
+                    }
                     return Ok(Some(Changed { frame }));
                 }
                 Err(BusError::WrongHead(_)) => {}
@@ -66,6 +68,14 @@ impl App {
             }
         }
         Err(ErrorCode::Conflict.into())
+    }
+
+    /// Runs to its end whatever becomes of the request: what was appended must be told.
+    pub async fn complete<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.shutdown.spawn(work).await.unwrap_or_else(|_| Err(ErrorCode::Internal.into()))
     }
 
     /// Tells one user's feed; tried a few times, because nobody else will.

@@ -26,6 +26,7 @@ const TAIL_EVENTS_MAX: usize = 50_000;
 impl App {
     /// A page of messages.
     pub async fn history(&self, room: &Arc<Room>, cursor: Cursor, size: usize) -> Result<MessagePage, Fault> {
+        room.reach_acknowledged().await;
         if let Some(page) = room.in_memory(cursor, size).await {
             metrics::tail_hit();
             return Ok(page);
@@ -57,14 +58,15 @@ impl App {
             return Ok(MessagePage { messages, more: below.more });
         }
         // The tail first: whatever is settled then is in the store when it is read below.
-        let overlay = self.unsettled(room).await?;
-        let stored = self.reads.messages(&self.store, room.conversation, cursor, size).await?;
+        let settled = self.log.shard_state(room.shard).await?.settled;
+        let overlay = self.unsettled(room, settled).await?;
+        let stored = self.reads.messages(&self.store, settled, room.conversation, cursor, size).await?;
         Ok(overlay.merge(stored, cursor, size))
     }
 
     /// Everything the store may lack.
-    async fn unsettled(&self, room: &Room) -> Result<Overlay, Fault> {
-        let mut after = self.log.shard_state(room.shard).await?.settled;
+    async fn unsettled(&self, room: &Room, settled: Seq) -> Result<Overlay, Fault> {
+        let mut after = settled;
         if let Some(overlay) = room.overlay_after(after).await {
             return Ok(overlay);
         }
@@ -90,6 +92,7 @@ impl App {
 
     /// Raw events after a position, and whether there are more.
     pub async fn events(&self, room: &Room, after: Seq, size: usize) -> Result<(Vec<EventFrame>, bool), Fault> {
+        room.reach_acknowledged().await;
         match self.log.replay(room.conversation, after, size + 1).await? {
             Replay::Recovered(events) | Replay::More(events) => {
                 let events = events.into_iter().map(|logged| (logged.seq, logged.event));
@@ -97,16 +100,17 @@ impl App {
             }
             Replay::Ahead { .. } => Ok((Vec::new(), false)),
             Replay::TooOld { .. } => {
+                // Up to what is settled the store lacks nothing; beyond it the log is asked.
+                let settled = self.log.shard_state(room.shard).await?.settled;
                 let stored = self.store.events(room.conversation, after, size + 1).await?;
-                let last = stored.events.last().map_or(after, |row| row.seq);
-                let mut events: Vec<_> = stored.events.into_iter().map(|row| (row.seq, row.event)).collect();
+                let prev = if stored.events.is_empty() { after } else { stored.prev };
+                let rows = stored.events.into_iter().filter(|row| row.seq <= settled);
+                let mut events: Vec<_> = rows.map(|row| (row.seq, row.event)).collect();
                 if events.len() <= size {
-                    // What follows is at most in the log.
-                    let settled = self.log.shard_state(room.shard).await?.settled;
-                    let tail = self.log.tail(room.conversation, last.max(settled.min(last)), size + 1).await?;
+                    let tail = self.log.tail(room.conversation, after.max(settled), size + 1).await?;
                     events.extend(tail.into_iter().map(|logged| (logged.seq, logged.event)));
                 }
-                Ok(chain(room, stored.prev.max(after), events.into_iter(), size))
+                Ok(chain(room, prev, events.into_iter(), size))
             }
         }
     }

@@ -103,6 +103,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         health,
         shutdown: shutdown.clone(),
     });
+    app.hub.begin().await;
     let background = [
         tokio::spawn({
             let app = Arc::clone(&app);

@@ -137,6 +137,14 @@ impl Outbox {
         self.wake.notify_one();
     }
 
+    /// Writes once, when the kernel takes something. Cancel-safe.
+    pub async fn progress(&self) {
+        if self.stream.writable().await.is_err() {
+            return self.kill();
+        }
+        self.write(&mut self.waiting.lock());
+    }
+
     /// Writes what waits, as the kernel takes it; ends when nothing waits. Cancel-safe.
     pub async fn flush(&self) {
         loop {

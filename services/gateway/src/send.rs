@@ -14,6 +14,9 @@ use crate::{app::App, fault::Fault, hub::Room, metrics};
 /// Events of the log read at once while a late retry is looked up.
 const LOOKUP_PAGE: usize = 1_000;
 
+/// Events of the log read at most for one of them.
+const LOOKUP_EVENTS_MAX: usize = 50_000;
+
 /// A message that is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sent {
@@ -51,6 +54,7 @@ impl App {
         let started = tokio::time::Instant::now();
         let appended = self.log.append(to, nonce, event.encode(), None).await?;
         metrics::appended(started.elapsed());
+        room.acknowledged(appended.seq);
         if appended.duplicate {
             metrics::duplicate("log");
         }
@@ -80,6 +84,7 @@ impl App {
         if let Some(row) = row.map_err(|err| unreadable(Fault::from(err)))? {
             return Ok(Some(row.message.seq()));
         }
+        let mut read = 0;
         loop {
             let tail = self.log.tail(room.conversation, after, LOOKUP_PAGE).await;
             let events = tail.map_err(|err| unreadable(Fault::from(err)))?;
@@ -94,6 +99,10 @@ impl App {
             }
             if events.len() < LOOKUP_PAGE {
                 return Ok(None);
+            }
+            read += events.len();
+            if read >= LOOKUP_EVENTS_MAX {
+                return Err(Fault::new(ErrorCode::StoreUnavailable, "persisting is far behind, try again"));
             }
         }
     }

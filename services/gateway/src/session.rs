@@ -238,6 +238,7 @@ impl Session {
     pub fn on_replayed(&mut self, follows: impl IntoIterator<Item = ConversationId>, now: Timestamp) {
         self.follows.extend(follows);
         self.phase = Phase::Live;
+        // What changed meanwhile is in the token that `live` carries.
         self.renew_at = now.plus_ms(RENEW_MS);
     }
 
@@ -279,7 +280,7 @@ impl Session {
             self.told_expiring = true;
             steps.push(Step::Reply(ServerFrame::AuthExpiring(AuthExpiring { expires_at: self.token_expires_at })));
         }
-        if now >= self.renew_at {
+        if now >= self.renew_at && self.is_live() {
             self.renew_at = now.plus_ms(RENEW_MS);
             steps.push(Step::Renew);
         }
@@ -290,8 +291,10 @@ impl Session {
     pub fn due_at(&self) -> Timestamp {
         match self.phase {
             Phase::Open { until } => until,
-            _ if self.told_expiring => self.closes_at().min(self.renew_at),
-            _ => self.tells_at().min(self.renew_at),
+            _ => {
+                let token = if self.told_expiring { self.closes_at() } else { self.tells_at() };
+                if self.is_live() { token.min(self.renew_at) } else { token }
+            }
         }
     }
 

@@ -7,7 +7,7 @@ mod replay; // what it missed, conversation by conversation
 
 pub(crate) use open::reconnect;
 
-use std::{cell::RefCell, io, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::VecDeque, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chat_protocol::{
@@ -26,7 +26,7 @@ use crate::{
     conn::{Conn, Notice},
     fault::Fault,
     metrics,
-    outbox::Outbox,
+    outbox::{Outbox, Pushed},
     send::Sent,
     session::{Limits, Session, Step},
     ws::{self, Incoming, Reader, Violation},
@@ -36,6 +36,8 @@ use crate::{
 const READ_BYTES: usize = 16 * 1024;
 /// Reads before other sockets get a turn.
 const READS_PER_TURN: usize = 16;
+/// Seats to take or give up that wait; the burst of frames and of feed notices is below it.
+const FOLLOWS_WAITING: usize = 1_200;
 /// For the close frame to go out, and for the other side's.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -59,7 +61,8 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec)
         conn: None,
         device: Box::default(),
         want: Box::default(),
-        work: FuturesUnordered::new(),
+        sends: FuturesUnordered::new(),
+        follows: VecDeque::new(),
         app,
     };
     socket.feed(&first);
@@ -82,7 +85,10 @@ struct Socket {
     device: Box<str>,
     /// The ephemeral frames it asked for; for resume tokens.
     want: Box<[Want]>,
-    work: FuturesUnordered<BoxFuture<'static, Work>>,
+    /// Appends under way, one per conversation.
+    sends: FuturesUnordered<BoxFuture<'static, Work>>,
+    /// Seats to take and to give up, one after the other: a later one must not overtake an earlier one.
+    follows: VecDeque<BoxFuture<'static, Work>>,
 }
 
 /// Something the session asked for is done.
@@ -91,6 +97,14 @@ enum Work {
     Replayed(Vec<ConversationId>, Result<(), Fault>),
     /// Whether there is a seat now.
     Followed(ConversationId, bool),
+}
+
+/// The first of them is driven; the others wait.
+async fn first(follows: &mut VecDeque<BoxFuture<'static, Work>>) -> Work {
+    match follows.front_mut() {
+        Some(follow) => follow.await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Socket {
@@ -127,7 +141,11 @@ impl Socket {
             },
             () = outbox.flush(), if backlog => {}
             () = outbox.woken() => self.on_woken(),
-            Some(work) = self.work.next(), if !self.work.is_empty() => self.on_work(work),
+            Some(work) = self.sends.next(), if !self.sends.is_empty() => self.on_work(work),
+            work = first(&mut self.follows), if !self.follows.is_empty() => {
+                self.follows.pop_front();
+                self.on_work(work);
+            }
         }
     }
 
@@ -220,7 +238,7 @@ impl Socket {
                 // From before the addition, so that the event that added the user is the first they see.
                 let before = Seq::new(added.head.get().saturating_sub(1));
                 let (app, conn) = (Arc::clone(&self.app), Arc::clone(conn));
-                self.work.push(replay::added(app, conn, added.conversation, before));
+                self.follow(replay::added(app, conn, added.conversation, before));
             }
             Notice::Added(_) => {}
             Notice::Removed(conversation, reason) => {
@@ -230,17 +248,26 @@ impl Socket {
         }
     }
 
-    /// Gives a seat up; says so where nobody else did.
-    fn unseat(&self, conn: &Arc<Conn>, conversation: ConversationId, reason: Option<LeftReason>) {
-        let Some(room) = self.app.hub.open_room(conversation) else { return };
-        let conn = Arc::clone(conn);
-        tokio::spawn(async move {
-            if room.unseat(conn.socket).await
+    /// Work that changes what is followed, behind what was asked before.
+    pub(super) fn follow(&mut self, work: BoxFuture<'static, Work>) {
+        if self.follows.len() >= FOLLOWS_WAITING {
+            return self.close(ErrorCode::RateLimited, "too many follows wait");
+        }
+        self.follows.push_back(work);
+    }
+
+    /// Gives a seat up; with a reason it says so, unless the room already did.
+    fn unseat(&mut self, conn: &Arc<Conn>, conversation: ConversationId, reason: Option<LeftReason>) {
+        let (hub, conn) = (self.app.hub.clone(), Arc::clone(conn));
+        self.follow(Box::pin(async move {
+            if let Some(room) = hub.open_room(conversation)
+                && room.unseat(&conn).await
                 && let Some(reason) = reason
             {
                 conn.left(conversation, reason);
             }
-        });
+            Work::Followed(conversation, false)
+        }));
     }
 
     fn on_work(&mut self, work: Work) {
@@ -260,7 +287,8 @@ impl Socket {
                 Err(fault) => self.refuse(fault),
             },
             Work::Followed(conversation, followed) => {
-                if followed {
+                // It may have been taken again since.
+                if followed && self.conn.as_ref().is_some_and(|conn| conn.is_seated(conversation)) {
                     self.session.on_followed(conversation, self.app.now());
                 }
             }
@@ -285,17 +313,18 @@ impl Socket {
                 Step::Append(send) => {
                     let (app, Some(conn)) = (Arc::clone(&self.app), &self.conn) else { continue };
                     let by = conn.user;
-                    self.work.push(Box::pin(async move {
+                    self.sends.push(Box::pin(async move {
                         let (to, client_id) = (send.conversation, send.client_id);
                         Work::Sent(to, client_id, app.send(by, to, client_id, send.content).await)
                     }));
                 }
                 Step::Follow(follow) => {
                     let Some(conn) = &self.conn else { continue };
-                    self.work.push(replay::follow(Arc::clone(&self.app), Arc::clone(conn), follow));
+                    self.follow(replay::follow(Arc::clone(&self.app), Arc::clone(conn), follow));
                 }
                 Step::Unfollow(conversation) => {
-                    self.conn.iter().for_each(|conn| self.unseat(conn, conversation, None));
+                    let Some(conn) = self.conn.clone() else { continue };
+                    self.unseat(&conn, conversation, None);
                 }
                 Step::Renew => {
                     let Some(conn) = &self.conn else { continue };
@@ -314,10 +343,15 @@ impl Socket {
     }
 
     fn reply(&self, frame: &ServerFrame) {
-        self.outbox.push(&[crate::delivery::message(self.codec, frame)]);
+        if self.outbox.push(&[crate::delivery::message(self.codec, frame)]) == Pushed::Refused {
+            self.close(ErrorCode::Slow, "outbox full");
+        }
     }
 
     fn close(&self, code: ErrorCode, reason: &str) {
+        if self.outbox.is_closing() {
+            return;
+        }
         let number = code.close().unwrap_or(4000);
         metrics::closed(number, code);
         self.outbox.close(ws::close(number, reason));
@@ -337,27 +371,29 @@ impl Socket {
         self.reply(&ServerFrame::Error(Box::new(Failure { reference, ..fault.frame() })));
     }
 
-    /// Lets go of everything, in an order in which nothing is lost: seats, the last bytes, the other side's close.
-    async fn end(mut self) {
-        if let Some(conn) = self.conn.take() {
-            self.app.hub.unregister(&conn);
-            let feed = ConversationId::feed(conn.user);
-            for conversation in self.session.follows().chain([feed]).collect::<Vec<_>>() {
-                if let Some(room) = self.app.hub.open_room(conversation) {
-                    room.unseat(conn.socket).await;
+    /// Lets go of everything.
+    async fn end(self) {
+        let Self { app, outbox, conn, mut sends, follows, .. } = self;
+        // First of all: a follow that goes on would take the seats anew.
+        drop(follows);
+        let stand_up = async {
+            let Some(conn) = conn else { return };
+            app.hub.unregister(&conn);
+            for conversation in conn.seats() {
+                if let Some(room) = app.hub.open_room(conversation) {
+                    room.unseat(&conn).await;
                 }
             }
-        }
+        };
         // Appends under way are finished: their outcome is known to whoever retries them.
-        let Self { mut work, outbox, .. } = self;
-        let finish = async { while work.next().await.is_some() {} };
+        let finish = async { while sends.next().await.is_some() {} };
         let close = async {
             let _ = timeout(CLOSE_DEADLINE, outbox.flush()).await;
             let _ = socket2::SockRef::from(outbox.stream()).shutdown(std::net::Shutdown::Write);
             let _ = timeout(CLOSE_DEADLINE, drain(outbox.stream())).await;
             outbox.kill();
         };
-        let _ = tokio::join!(timeout(limits::APPEND_TIMEOUT, finish), close);
+        let _ = tokio::join!(stand_up, timeout(limits::APPEND_TIMEOUT, finish), close);
     }
 }
 

@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 
 use crate::{fault::Fault, metrics};
 
-type Key = (ConversationId, u8, Seq, usize);
+/// What was settled before the read is part of it: a reader that knows of more must not join an older read.
+type Key = (ConversationId, Seq, u8, Seq, usize);
 type Read = Shared<BoxFuture<'static, Result<MessagePage, Fault>>>;
 
 /// Reads under way, by what they ask.
@@ -26,6 +27,7 @@ impl SharedReads {
     pub async fn messages(
         &self,
         store: &Arc<dyn Store>,
+        settled: Seq,
         of: ConversationId,
         cursor: Cursor,
         size: usize,
@@ -36,7 +38,7 @@ impl SharedReads {
             Cursor::After(seq) => (2, seq),
             Cursor::Around(seq) => (3, seq),
         };
-        let key = (of, kind, seq, size);
+        let key = (of, settled, kind, seq, size);
         let read = {
             let mut under_way = self.under_way.lock();
             if let Some(read) = under_way.get(&key) {

@@ -16,13 +16,17 @@ const BATCH: usize = 1_000;
 const SETTLE_MS: i64 = 30_000;
 
 impl Hub {
+    /// Before the first socket: each begins at a head not older than the positions read here.
+    pub async fn begin(&self) {
+        let positions = self.positions().await;
+        *self.inner.settled.lock() = positions;
+    }
+
     /// Keeps the hub's promises; ends never. Dropping the future stops it.
     pub async fn run(&self) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut round = Round { begun: self.inner.clock.now(), positions: self.positions().await };
-        // Sockets begin after this moment, each at a head not older than it.
-        *self.inner.settled.lock() = round.positions.clone();
+        let mut round = Round { begun: self.inner.clock.now(), positions: self.inner.settled.lock().clone() };
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
@@ -39,6 +43,8 @@ impl Hub {
     }
 
     fn give_up_unused(&self, now: Timestamp) {
+        // What could not be opened and nobody waits for.
+        self.inner.rooms.lock().retain(|_, cell| cell.initialized() || Arc::strong_count(cell) > 1);
         for room in self.open_rooms() {
             if room.close_if_unused(now, self.inner.options.linger) {
                 let mut rooms = self.inner.rooms.lock();
@@ -54,17 +60,19 @@ impl Hub {
         let due: Vec<Arc<Room>> = self.open_rooms().into_iter().filter(|room| room.audit_is_due(now)).collect();
         due.iter().for_each(|room| room.clear_dead_seats());
         for batch in due.chunks(BATCH) {
-            if self.compare(batch).await {
-                let options = &self.inner.options;
-                batch.iter().for_each(|room| room.audited(now, options.audit_active, options.audit_quiet));
+            // Before asking: a doubt that is raised while the answer is on its way counts.
+            let options = &self.inner.options;
+            batch.iter().for_each(|room| room.audited(now, options.audit_active, options.audit_quiet));
+            if !self.compare(batch, false).await {
+                batch.iter().for_each(|room| room.not_audited());
             }
         }
     }
 
     /// Tells every room that lags what it lacks; `false` if the log could not be asked.
-    async fn compare(&self, rooms: &[Arc<Room>]) -> bool {
+    async fn compare(&self, rooms: &[Arc<Room>], fresh: bool) -> bool {
         let ids: Vec<ConversationId> = rooms.iter().map(|room| room.conversation).collect();
-        match self.inner.log.heads(&ids, false).await {
+        match self.inner.log.heads(&ids, fresh).await {
             Ok(heads) => {
                 for (room, head) in rooms.iter().zip(heads) {
                     head.into_iter().for_each(|head| room.want(head));
@@ -79,15 +87,13 @@ impl Hub {
     async fn settle(&self, round: &mut Round, now: Timestamp) {
         let positions = self.positions().await;
         for batch in self.open_rooms().chunks(BATCH) {
-            if !self.compare(batch).await {
+            // From the leaders: a copy that lags would let the settled position claim too much.
+            if !self.compare(batch, true).await {
                 return;
             }
-            for room in batch {
-                // Waits for a repair that is under way.
-                let head = room.head().await;
-                if head < room.wanted_head() {
-                    return;
-                }
+            // A room that is at work, or lags, settles with the next round.
+            if batch.iter().any(|room| room.try_head().is_none_or(|head| head < room.wanted_head())) {
+                return;
             }
         }
         let mut settled = self.inner.settled.lock();
@@ -99,11 +105,10 @@ impl Hub {
     }
 
     async fn positions(&self) -> Vec<Seq> {
-        let mut positions = Vec::new();
-        for shard in (0..self.inner.log.shards()).filter_map(Shard::new) {
-            positions.push(self.inner.log.shard_state(shard).await.map_or(Seq::ZERO, |state| state.last));
-        }
-        positions
+        let shards = (0..self.inner.log.shards()).filter_map(Shard::new);
+        let states = shards.map(|shard| self.inner.log.shard_state(shard));
+        let states = futures_util::future::join_all(states).await;
+        states.into_iter().map(|state| state.map_or(Seq::ZERO, |state| state.last)).collect()
     }
 }
 

@@ -40,6 +40,8 @@ const REPAIR_EVENTS: usize = 500;
 /// How long a repair tries before the sockets are told to resync.
 const REPAIR_DEADLINE: Duration = Duration::from_secs(30);
 const REPAIR_PAUSE: Duration = Duration::from_millis(100);
+/// How long a read waits for what this gateway itself acknowledged.
+const ACKED_DEADLINE: Duration = Duration::from_secs(2);
 /// The log says what interest is known where only after a moment: heads are compared once more after it.
 const SECOND_LOOK_MS: i64 = 1_000;
 
@@ -56,6 +58,8 @@ pub struct Room {
     loading: Mutex<()>,
     /// A head the log is known to have; the room catches up to it.
     wanted: AtomicU64,
+    /// The newest position this gateway acknowledged to a sender.
+    acked: AtomicU64,
     poke: Notify,
     /// The head moved.
     moved: Notify,
@@ -63,6 +67,8 @@ pub struct Room {
     active_ms: AtomicI64,
     audit_ms: AtomicI64,
     closed: AtomicBool,
+    /// The roster is being loaded to check the seats.
+    verifying: AtomicBool,
 }
 
 /// What only one may change at a time, held over a whole fan-out so that a joining socket sees all of it or nothing.
@@ -89,12 +95,14 @@ impl Room {
             roster: RwLock::new(None),
             loading: Mutex::new(()),
             wanted: AtomicU64::new(head.get()),
+            acked: AtomicU64::new(0),
             poke: Notify::new(),
             moved: Notify::new(),
             used_ms: AtomicI64::new(now.as_ms()),
             active_ms: AtomicI64::new(now.as_ms()),
             audit_ms: AtomicI64::new(now.plus_ms(SECOND_LOOK_MS).as_ms()),
             closed: AtomicBool::new(false),
+            verifying: AtomicBool::new(false),
         });
         tokio::spawn(run(Arc::clone(&room), Arc::clone(&inner.log), live));
         Ok(room)
@@ -171,6 +179,16 @@ impl Room {
         }
     }
 
+    /// The head could not be compared: at the next opportunity.
+    pub(super) fn not_audited(&self) {
+        self.audit_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// The head, unless the room is at work.
+    pub(super) fn try_head(&self) -> Option<Seq> {
+        self.state.try_lock().ok().map(|state| state.tail.head())
+    }
+
     pub(super) fn audit_is_due(&self, now: Timestamp) -> bool {
         self.audit_ms.load(Ordering::Relaxed) <= now.as_ms()
     }
@@ -183,16 +201,53 @@ impl Room {
         }
     }
 
+    /// A socket that has everything up to the head takes its seat, unless it is known to be a stranger's.
+    pub(super) fn take_seat(&self, state: &mut State, conn: &Arc<Conn>) -> Seat {
+        if self.is_closed() {
+            return Seat::Closed;
+        }
+        if self.is_stranger(conn.user) {
+            return Seat::Stranger;
+        }
+        state.seats.insert(conn.socket, Arc::clone(conn));
+        conn.sits(self.conversation, true);
+        Seat::Taken
+    }
+
     /// A socket follows no longer; whether it did.
-    pub async fn unseat(&self, socket: SocketId) -> bool {
-        self.lock().await.seats.swap_remove(&socket).is_some()
+    pub async fn unseat(&self, conn: &Conn) -> bool {
+        let mut state = self.lock().await;
+        conn.sits(self.conversation, false);
+        state.seats.swap_remove(&conn.socket).is_some()
+    }
+
+    /// An append of this gateway was acknowledged: reads here wait for it.
+    pub fn acknowledged(&self, seq: Seq) {
+        self.acked.fetch_max(seq.get(), Ordering::AcqRel);
+    }
+
+    /// Everything this gateway acknowledged is in the room.
+    pub async fn reach_acknowledged(&self) {
+        let acked = Seq::new(self.acked.load(Ordering::Acquire)).unwrap_or(Seq::ZERO);
+        if self.head().await < acked {
+            self.want(acked);
+            let _ = tokio::time::timeout(ACKED_DEADLINE, self.reach(acked)).await;
+        }
+    }
+
+    /// The newest position of the conversation anywhere; the room is on its way there.
+    pub async fn fresh_head(&self, hub: &Hub) -> Result<Seq, Fault> {
+        let heads = hub.inner.log.heads(&[self.conversation], true).await?;
+        let fresh = heads.first().copied().flatten().unwrap_or(Seq::ZERO);
+        self.want(fresh);
+        Ok(fresh)
     }
 
     pub(super) fn wanted_head(&self) -> Seq {
         Seq::new(self.wanted.load(Ordering::Acquire)).unwrap_or(Seq::ZERO)
     }
 
-    async fn on_turn(&self, items: Vec<Live>, log: &dyn Log) {
+    async fn on_turn(self: &Arc<Self>, items: Vec<Live>, log: &dyn Log) {
         let now = self.now();
         self.active_ms.store(now.as_ms(), Ordering::Relaxed);
         let mut state = self.lock().await;
@@ -227,13 +282,18 @@ impl Room {
     }
 
     /// Reads from the log until the room has everything up to `until`, or tells the sockets that it cannot.
-    pub(super) async fn catch_up(&self, state: &mut State, log: &dyn Log, until: Seq) {
+    async fn catch_up(self: &Arc<Self>, state: &mut State, log: &dyn Log, until: Seq) {
         let started = tokio::time::Instant::now();
+        let mut from = state.tail.head();
         while state.tail.head() < until {
-            let from = state.tail.head();
+            from = from.max(state.tail.head());
             match log.replay(self.conversation, from, REPAIR_EVENTS).await {
                 Ok(Replay::Recovered(events) | Replay::More(events)) if !events.is_empty() => {
                     self.deliver(state, events).await;
+                }
+                // After a long silence the log no longer reaches back to the head, but nothing lies between.
+                Ok(Replay::TooOld { first, .. }) if from < self.settled() && self.settled().next() >= first => {
+                    from = self.settled();
                 }
                 Ok(Replay::TooOld { head, .. } | Replay::Ahead { head }) => {
                     return self.give_up(state, head.max(until)).await;
@@ -251,7 +311,7 @@ impl Room {
     }
 
     /// The gap stays: every socket is told to read the conversation by REST, and events chain from `head` on.
-    async fn give_up(&self, state: &mut State, head: Seq) {
+    async fn give_up(self: &Arc<Self>, state: &mut State, head: Seq) {
         let from = state.delivered;
         state.tail = Tail::at(head);
         state.delivered = head;
@@ -261,8 +321,12 @@ impl Room {
         let frame =
             ServerFrame::Resync(Resync { reference: None, conversation: self.conversation, from, head, reason });
         for conn in state.seats.values() {
+            conn.unproven(self.shard);
             conn.send(&frame);
         }
+        self.moved.notify_waiters();
+        // Who left inside the gap is found by the roster that is read anew.
+        self.verify_seats();
     }
 
     /// Hands events that chain to every seat, each socket once.
@@ -283,16 +347,21 @@ impl Room {
                 }
             }
         }
-        if events.is_empty() {
-            return;
-        }
         self.wanted.fetch_max(state.tail.head().get(), Ordering::AcqRel);
-        self.apply_control(&events);
         self.moved.notify_waiters();
+        self.apply_control(&events);
+        // Whoever an event sends away does not get the ones after it.
+        for part in events.split_inclusive(|event| dismisses(event)) {
+            self.fan_out(state, part).await;
+            part.iter().for_each(|event| self.after_delivery(state, event));
+        }
+    }
+
+    async fn fan_out(&self, state: &State, events: &[Arc<Delivery>]) {
         let started = tokio::time::Instant::now();
         let mut index = 0;
         while let Some((_, conn)) = state.seats.get_index(index) {
-            conn.deliver(&events);
+            conn.deliver(events);
             index += 1;
             if index.is_multiple_of(SLICE_SOCKETS) {
                 tokio::task::yield_now().await;
@@ -302,9 +371,6 @@ impl Room {
             metrics::delivered(events.len() * index, started.elapsed());
         } else {
             metrics::unwanted(events.len());
-        }
-        for event in &events {
-            self.after_delivery(state, event);
         }
     }
 
@@ -329,6 +395,7 @@ impl Room {
         state.seats.retain(|_, conn| {
             let stays = user.is_some_and(|user| user != conn.user);
             if !stays {
+                conn.sits(self.conversation, false);
                 conn.left(self.conversation, reason);
                 conn.notice(Notice::Removed(self.conversation, reason));
             }
@@ -336,16 +403,30 @@ impl Room {
         });
     }
 
+    /// Up to where everything of this shard was delivered here.
+    fn settled(&self) -> Seq {
+        let hub = self.hub.upgrade();
+        hub.and_then(|hub| hub.settled.lock().get(usize::from(self.shard.get())).copied()).unwrap_or(Seq::ZERO)
+    }
+
     fn now(&self) -> Timestamp {
         self.hub.upgrade().map_or(Timestamp::EPOCH, |hub| hub.clock.now())
     }
 }
 
-impl State {
-    /// A socket that has everything up to the head takes its seat.
-    pub(super) fn seat(&mut self, conn: &Arc<Conn>) {
-        self.seats.insert(conn.socket, Arc::clone(conn));
-    }
+/// Whether there is a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// There is.
+    Taken,
+    /// The user is no member.
+    Stranger,
+    /// The room was given up; another one takes its place.
+    Closed,
+}
+
+fn dismisses(event: &Delivery) -> bool {
+    matches!(event.frame.body, Body::MemberLeft(_) | Body::ConversationDeleted(_))
 }
 
 /// Listens for as long as the room is open.
@@ -382,7 +463,7 @@ impl Room {
         }
     }
 
-    async fn on_poke(&self, log: &dyn Log) {
+    async fn on_poke(self: &Arc<Self>, log: &dyn Log) {
         let wanted = self.wanted_head();
         let mut state = self.lock().await;
         if state.tail.head() < wanted {

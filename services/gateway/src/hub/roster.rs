@@ -7,7 +7,7 @@ use chat_protocol::{
     Seq, UserId,
     event::Body,
     frame::EventFrame,
-    model::{Conversation, Kind, Member},
+    model::{Conversation, HistoryAccess, Kind, Member},
     rights::Role,
 };
 
@@ -47,6 +47,12 @@ impl Roster {
     /// How many owners there are.
     pub fn owners(&self) -> usize {
         self.members.values().filter(|member| member.role == Role::Owner).count()
+    }
+
+    /// With `history: joined` nothing up to the reader's own joining is shown.
+    pub fn readable_since(&self, user: UserId) -> Seq {
+        let joined_only = self.conversation().is_some_and(|known| known.history == HistoryAccess::Joined);
+        self.member(user).filter(|_| joined_only).map_or(Seq::ZERO, |member| member.joined_seq)
     }
 
     /// What `authorize` needs to know of a user here.

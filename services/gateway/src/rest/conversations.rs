@@ -93,27 +93,32 @@ pub async fn create(
     }
     let id = id_of(&app, &wanted, by, &others);
     let created = created(wanted, by, &others);
-    let decide = |roster: &Roster| {
-        Ok(roster.conversation().is_none().then(|| Body::ConversationCreated(Box::new(created.clone()))))
-    };
-    let changed = app.change(id, by, decide).await?;
-    if let Some(changed) = &changed {
-        let news = |member: &MemberChanged| {
-            let added = ConversationAdded { conversation: id, role: member.role, head: changed.frame.seq };
-            (member.user, Body::ConversationAdded(added))
-        };
-        app.tell(by, created.members.iter().map(news).collect(), changed.frame.id).await;
-    }
+    let work = Arc::clone(&app);
+    let changed = app.complete(async move { make(&work, id, by, created).await }).await?;
     let room = app.hub.room(id).await?;
     let roster = room.authorize(by, Action::View).await?;
     let mut shown = show(&room, &roster, by).await?;
-    shown.duplicate = changed.is_none();
-    let status = if changed.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+    shown.duplicate = !changed;
+    let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = with_tag(shown, status);
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/conversations/{id}")) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// Makes it and tells its members; whether it was not there before.
+async fn make(app: &Arc<App>, id: ConversationId, by: UserId, created: ConversationCreated) -> Result<bool, Fault> {
+    let decide = |roster: &Roster| {
+        Ok(roster.conversation().is_none().then(|| Body::ConversationCreated(Box::new(created.clone()))))
+    };
+    let Some(changed) = app.change(id, by, decide).await? else { return Ok(false) };
+    let news = |member: &MemberChanged| {
+        let added = ConversationAdded { conversation: id, role: member.role, head: changed.frame.seq };
+        (member.user, Body::ConversationAdded(added))
+    };
+    app.tell(by, created.members.iter().map(news).collect(), changed.frame.id).await;
+    Ok(true)
 }
 
 /// Refuses what cannot be; answers the other members, each once.

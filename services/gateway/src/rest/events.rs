@@ -9,7 +9,6 @@ use chat_protocol::{ConversationId, Seq, frame::EventFrame};
 use super::{
     Problem,
     extract::{Caller, Id, Query},
-    messages::readable_since,
     users::List,
 };
 use crate::{app::App, fault::Fault, hub::Room};
@@ -24,7 +23,7 @@ pub async fn of_conversation(
     let room = app.hub.room(of).await?;
     let roster = room.authorize(access.user, Action::Read).await?;
     // One's own joining is the first thing one sees.
-    let since = readable_since(&roster, access.user).get().saturating_sub(1);
+    let since = roster.readable_since(access.user).get().saturating_sub(1);
     Ok(axum::Json(page(&app, &room, Seq::new(since).unwrap_or(Seq::ZERO), &query).await?))
 }
 

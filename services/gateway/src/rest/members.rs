@@ -119,7 +119,8 @@ pub async fn add(
             let (app, exists) = (&app, known.contains(&user));
             async move {
                 let result = if exists {
-                    join_as(app, id, access.user, user, role).await
+                    let work = Arc::clone(app);
+                    app.complete(async move { join_as(&work, id, access.user, user, role).await }).await
                 } else {
                     Err(ErrorCode::NotFound.into())
                 };
@@ -149,7 +150,8 @@ pub async fn join(
     let room = app.hub.room(id).await?;
     let roster = room.authorize(access.user, Action::Join).await?;
     if room.member(&roster, access.user).await?.is_none() {
-        join_as(&app, id, access.user, access.user, newcomer(&roster)).await?;
+        let (work, role) = (Arc::clone(&app), newcomer(&roster));
+        app.complete(async move { join_as(&work, id, access.user, access.user, role).await }).await?;
     }
     let roster = room.roster().await?;
     let member = room.member(&roster, access.user).await?.ok_or(ErrorCode::NotFound)?;
@@ -175,6 +177,12 @@ pub async fn leave(
 }
 
 async fn end_membership(app: &Arc<App>, by: UserId, id: ConversationId, user: UserId) -> Result<StatusCode, Problem> {
+    let work = Arc::clone(app);
+    app.complete(async move { end(&work, id, by, user).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn end(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId) -> Result<(), Fault> {
     let room = app.hub.room(id).await?;
     let roster = room.roster().await?;
     let leaver = room.member(&roster, user).await?;
@@ -185,9 +193,10 @@ async fn end_membership(app: &Arc<App>, by: UserId, id: ConversationId, user: Us
     {
         // A reader of a broadcast comes and goes without an event.
         room.authorize(by, Action::Kick { user, role }).await?;
-        app.store.set_reader(id, user, None, room.head().await).await?;
+        let at = app.log.shard_state(room.shard).await?.last;
+        app.store.set_reader(id, user, None, at).await?;
         app.tell_once(by, user, news).await;
-        return Ok(StatusCode::NO_CONTENT);
+        return Ok(());
     }
     let decide = |roster: &Roster| {
         let standing = roster.standing(by);
@@ -203,7 +212,7 @@ async fn end_membership(app: &Arc<App>, by: UserId, id: ConversationId, user: Us
     if let Some(Changed { frame }) = app.change(id, by, decide).await? {
         app.tell(by, vec![(user, news)], frame.id).await;
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok(())
 }
 
 /// Makes somebody a member, if they are none, and tells their feed.
@@ -213,9 +222,10 @@ async fn join_as(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, r
     let added = |head: Seq| Body::ConversationAdded(ConversationAdded { conversation: id, role, head });
     if roster.is_partial() && role == Role::Reader {
         if room.member(&roster, user).await?.is_none() {
-            let head = room.head().await;
-            app.store.set_reader(id, user, Some(app.now()), head).await?;
-            app.tell_once(by, user, added(head.next())).await;
+            // The shard's position: above whatever was written of this user here before.
+            let at = app.log.shard_state(room.shard).await?.last;
+            app.store.set_reader(id, user, Some(app.now()), at).await?;
+            app.tell_once(by, user, added(at.next())).await;
         }
         return Ok(());
     }

@@ -9,8 +9,8 @@ use axum::{
 };
 use chat_auth::Action;
 use chat_protocol::{
-    ClientId, ConversationId, ErrorCode, MessageId, Seq, Timestamp, UserId,
-    model::{Content, Forward, HistoryAccess, Message, MessageKind, Span},
+    ClientId, ConversationId, ErrorCode, MessageId, Seq, Timestamp,
+    model::{Content, Forward, Message, MessageKind, Span},
 };
 use chat_store::{Cursor, MessagePage};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use super::{
     extract::{Caller, Id, Ids, Json, Query},
     users::List,
 };
-use crate::{app::App, fault::Fault, hub::Roster};
+use crate::{app::App, fault::Fault};
 
 /// What to send.
 #[derive(Debug, Deserialize)]
@@ -100,7 +100,7 @@ pub async fn page(
     let cursor = cursor(&query)?;
     let room = app.hub.room(of).await?;
     let roster = room.authorize(access.user, Action::Read).await?;
-    let since = readable_since(&roster, access.user);
+    let since = roster.readable_since(access.user);
     let cursor = match cursor {
         Cursor::After(after) => Cursor::After(after.max(since)),
         cursor => cursor,
@@ -124,16 +124,10 @@ pub async fn one(
 ) -> Result<axum::Json<Message>, Problem> {
     let room = app.hub.room(of).await?;
     let roster = room.authorize(access.user, Action::Read).await?;
-    if id.shard() != room.shard || id.seq() <= readable_since(&roster, access.user) {
+    if id.shard() != room.shard || id.seq() <= roster.readable_since(access.user) {
         return Err(ErrorCode::NotFound.into());
     }
     Ok(axum::Json(app.message(&room, id.seq()).await?.ok_or(ErrorCode::NotFound)?))
-}
-
-/// With `history: joined` nothing up to the reader's own joining is shown.
-pub fn readable_since(roster: &Roster, user: UserId) -> Seq {
-    let joined_only = roster.conversation().is_some_and(|known| known.history == HistoryAccess::Joined);
-    roster.member(user).filter(|_| joined_only).map_or(Seq::ZERO, |member| member.joined_seq)
 }
 
 /// `before`, `after` or `around`, or the cursor of an earlier page; not two of them.

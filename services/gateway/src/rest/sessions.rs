@@ -55,7 +55,11 @@ pub async fn log_in(State(app): State<Arc<App>>, Json(log_in): Json<LogIn>) -> R
     if !wrong.is_empty() {
         return Err(Fault::invalid(wrong).into());
     }
-    let account = app.store.account_by_name(&log_in.name).await?;
+    // What cannot be a name is nobody's.
+    let account = match users::is_name(&log_in.name) {
+        true => app.store.account_by_name(&log_in.name).await?,
+        false => None,
+    };
     // An unknown name costs the same time as a wrong password.
     let stored = account.as_ref().and_then(|account| account.password_hash.clone());
     let verdict = app.passwords.check(log_in.password.clone(), stored).await;

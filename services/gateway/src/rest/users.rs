@@ -224,7 +224,8 @@ pub fn json_field(field: &str, value: Option<&Value>) -> Result<(), Fault> {
     Err(Fault { code: ErrorCode::TooLarge, ..Fault::invalid(fields) })
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether an account may be called so.
+pub fn is_name(name: &str) -> bool {
     limits::NAME_CHARS.contains(&name.len()) && name.bytes().all(is_name_byte)
 }
 

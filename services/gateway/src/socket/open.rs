@@ -1,6 +1,6 @@
 //! Who is there: `hello`, `resume` and `auth`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use chat_auth::ResumeState;
 use chat_protocol::{
@@ -51,7 +51,7 @@ impl Socket {
         };
         let auto = hello.follow == FollowMode::Auto;
         let conn = self.accept(&identity, auto, hello.device, hello.want.unwrap_or_else(|| replay::WANTS.to_vec()));
-        self.work.push(replay::hello(Arc::clone(&self.app), conn, auto, hello.cursors));
+        self.follow(replay::hello(Arc::clone(&self.app), conn, auto, hello.cursors));
     }
 
     pub(super) fn on_resume(&mut self, resume: Resume) {
@@ -73,8 +73,8 @@ impl Socket {
             state;
         let identity = Identity { user, session, token_issued_at, token_expires_at };
         let conn = self.accept(&identity, follow == FollowMode::Auto, device, want);
-        let proof = Proof { settled, ..Proof::default() };
-        self.work.push(replay::resume(Arc::clone(&self.app), conn, follows, resume.cursors, proof));
+        let proof = Proof { resumed: true, settled, ..Proof::default() };
+        self.follow(replay::resume(Arc::clone(&self.app), conn, follows, resume.cursors, proof));
     }
 
     fn check_resume(&self, resume: &Resume, now: Timestamp) -> Result<ResumeState, Fault> {
@@ -97,6 +97,10 @@ impl Socket {
         if let Some(oldest) = self.app.hub.register(&conn) {
             oldest.close(ErrorCode::TooManySockets, "too many sockets of one user");
         }
+        // A revocation that came before the socket was listed did not find it.
+        if let Err(code) = self.app.revocations.check(conn.user, conn.session, conn.token_issued_at()) {
+            conn.close(code, "log in again");
+        }
         self.conn = Some(Arc::clone(&conn));
         self.session.on_accepted(identity, auto);
         self.device = device.into();
@@ -118,8 +122,8 @@ impl Socket {
     pub(super) fn on_auth(&mut self, auth: &Auth) {
         let Some(conn) = self.conn.clone() else { return };
         match self.app.verify(auth.token.expose()) {
-            Ok(access) if access.user != conn.user => {
-                let fault = Fault::new(ErrorCode::Forbidden, "the token is another user's");
+            Ok(access) if access.user != conn.user || access.session != conn.session => {
+                let fault = Fault::new(ErrorCode::Forbidden, "the token is another session's");
                 self.answer_failure(auth.reference, fault);
             }
             Ok(access) => {
@@ -142,7 +146,7 @@ impl Socket {
             follow: if self.session.is_auto() { FollowMode::Auto } else { FollowMode::None },
             want: self.want.to_vec(),
             follows: self.session.follows().collect(),
-            settled: self.app.hub.settled().into_iter().collect::<BTreeMap<_, _>>(),
+            settled: self.app.hub.settled().into_iter().filter(|(shard, _)| conn.is_proven(*shard)).collect(),
         };
         self.app.sealer.seal(&state, self.app.now())
     }

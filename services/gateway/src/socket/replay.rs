@@ -30,13 +30,20 @@ const PAGE: usize = 500;
 /// After `hello`: the feed, and with `auto` the most recent conversations.
 pub(super) fn hello(app: Arc<App>, conn: Arc<Conn>, auto: bool, cursors: Cursors) -> BoxFuture<'static, Work> {
     Box::pin(async move {
-        let follows = if auto { memberships(&app, conn.user).await } else { Ok(Vec::new()) };
-        let follows = match follows {
-            Ok(follows) => follows.into_iter().map(|(conversation, joined)| (conversation, Some(joined))).collect(),
+        let proof = Proof { store: true, ..Proof::default() };
+        // The feed first: what is added from then on is heard, what was added before is in the list.
+        let feed = match follow_feed(&app, &conn, &cursors, &proof).await {
+            Ok(feed) => feed,
             Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),
         };
-        let proof = Proof { store: true, ..Proof::default() };
-        replay(&app, &conn, follows, &cursors, &proof).await
+        let follows = if auto { memberships(&app, conn.user).await } else { Ok(Vec::new()) };
+        match follows {
+            Ok(follows) => {
+                let follows = follows.into_iter().map(|(conversation, joined)| (conversation, Some(joined))).collect();
+                replay(&app, &conn, feed, follows, &cursors, &proof).await
+            }
+            Err(fault) => Work::Replayed(Vec::new(), Err(fault)),
+        }
     })
 }
 
@@ -58,7 +65,10 @@ pub(super) fn resume(
         let known = known.into_iter().filter(|conversation| *conversation != feed);
         let known = known.map(|conversation| (conversation, Some(Seq::ZERO)));
         let follows = known.chain(later).take(limits::FOLLOWS).collect();
-        replay(&app, &conn, follows, &cursors, &proof).await
+        match follow_feed(&app, &conn, &cursors, &proof).await {
+            Ok(feed) => replay(&app, &conn, feed, follows, &cursors, &proof).await,
+            Err(fault) => Work::Replayed(Vec::new(), Err(fault)),
+        }
     })
 }
 
@@ -134,10 +144,15 @@ async fn try_follow(
             after = after.map(|after| after.max(before_joining));
         }
         // A client that follows anew keeps one seat.
-        room.unseat(conn.socket).await;
+        room.unseat(conn).await;
     }
     let proof = Proof { store: true, reference, ..Proof::default() };
     app.hub.follow(conn, conversation, after, &proof, &Budget::default()).await
+}
+
+async fn follow_feed(app: &App, conn: &Arc<Conn>, cursors: &Cursors, proof: &Proof) -> Result<Followed, Fault> {
+    let feed = ConversationId::feed(conn.user);
+    app.hub.follow(conn, feed, cursors.get(&feed).copied(), proof, &Budget::default()).await
 }
 
 /// Brings every conversation up to date, each with where the user joined it if it is proved that they may follow it;
@@ -145,14 +160,14 @@ async fn try_follow(
 async fn replay(
     app: &App,
     conn: &Arc<Conn>,
+    feed_followed: Followed,
     follows: Vec<(ConversationId, Option<Seq>)>,
     cursors: &Cursors,
     proof: &Proof,
 ) -> Work {
     let feed = ConversationId::feed(conn.user);
     let budget = Budget::default();
-    let all = follows.iter().copied().chain([(feed, Some(Seq::ZERO))]);
-    let outcomes: Vec<_> = stream::iter(all)
+    let mut outcomes: Vec<_> = stream::iter(follows)
         .map(|(conversation, joined)| {
             let budget = &budget;
             async move {
@@ -171,19 +186,22 @@ async fn replay(
         .collect()
         .await;
 
+    outcomes.push((feed, Ok(feed_followed)));
     let mut heads = Cursors::new();
     let mut seated = BTreeSet::new();
     for (conversation, followed) in outcomes {
         match followed {
+            Ok(Followed::Left(reason)) => {
+                conn.left(conversation, reason);
+                continue;
+            }
+            // Removed or unfollowed while others were replayed: `left` was its last frame.
+            Ok(_) if !conn.is_seated(conversation) => continue,
             Ok(Followed::Recovered(head)) => {
                 metrics::resumed("recovered");
                 heads.insert(conversation, head);
             }
             Ok(Followed::Resync) => metrics::resumed("resync"),
-            Ok(Followed::Left(reason)) => {
-                conn.left(conversation, reason);
-                continue;
-            }
             // What one may not follow any more is no reason to refuse the socket.
             Err(fault) if is_refusal(fault.code) => continue,
             Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),

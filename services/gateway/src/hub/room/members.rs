@@ -1,21 +1,40 @@
 //! The roster of a room: read from the store once, brought up to date from the log, then kept by the events.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use chat_auth::{Action, Actor, Standing, authorize};
 use chat_bus::Prev;
 use chat_protocol::{
-    ConversationId, ErrorCode, Seq, UserId, event::Event, event::LeftReason, frame::EventFrame, limits, model::Member,
+    ConversationId, ErrorCode, Seq, UserId,
+    event::Event,
+    event::LeftReason,
+    frame::EventFrame,
+    limits,
+    model::{Kind, Member},
+    rights::Role,
 };
 use chat_store::Store;
+use tokio::time::timeout;
 
 use super::{Inner, Room, State};
-use crate::{conn::Notice, delivery::Delivery, fault::Fault, hub::Roster};
+use crate::{
+    conn::{Conn, Notice},
+    delivery::Delivery,
+    fault::Fault,
+    hub::{Hub, Roster},
+};
 
 /// Members read from the store at once.
 const PAGE: usize = 1_000;
 /// Events read from the log at once.
 const TAIL_PAGE: usize = 1_000;
+/// Rows looked through for those in a broadcast who are more than readers.
+const BROADCAST_MEMBERS: usize = 100_000;
+/// For a room that lags to see what another gateway did.
+const CATCH_UP_DEADLINE: Duration = Duration::from_secs(2);
 /// Between two tries to check the seats that were taken on a resume token's word.
 const VERIFY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,10 +66,32 @@ impl Room {
 
     /// The one gate of REST and WebSocket: may this user do this here?
     pub async fn authorize(&self, user: UserId, action: Action) -> Result<Arc<Roster>, Fault> {
+        match self.decide(user, action).await {
+            // What made the user a member may not have reached this gateway yet.
+            Err(fault) if matches!(fault.code, ErrorCode::NotFound | ErrorCode::NotAMember) => {
+                let hub = Hub { inner: self.hub.upgrade().ok_or(ErrorCode::Draining)? };
+                let fresh = self.fresh_head(&hub).await?;
+                if self.head().await >= fresh {
+                    return Err(fault);
+                }
+                let _ = timeout(CATCH_UP_DEADLINE, self.reach(fresh)).await;
+                self.decide(user, action).await
+            }
+            decided => decided,
+        }
+    }
+
+    async fn decide(&self, user: UserId, action: Action) -> Result<Arc<Roster>, Fault> {
         let roster = self.roster().await?;
         let standing = self.standing(&roster, user).await?;
         authorize(Actor { user }, action, standing.as_ref())?;
         Ok(roster)
+    }
+
+    /// Whether the roster is known and says that a user is no member. Of a broadcast's readers it says nothing.
+    pub(super) fn is_stranger(&self, user: UserId) -> bool {
+        self.conversation != ConversationId::feed(user)
+            && self.roster.read().as_ref().is_some_and(|roster| !roster.is_partial() && roster.member(user).is_none())
     }
 
     /// What `authorize` needs to know of a user.
@@ -92,7 +133,12 @@ impl Room {
         // Read first: whatever is settled now is in the store when it is read below.
         let settled = hub.log.shard_state(self.shard).await?.settled;
         let conversation = hub.store.conversation(self.conversation).await?;
-        let members = members_of(&*hub.store, self.conversation).await?;
+        let broadcast = conversation.as_ref().is_some_and(|conversation| conversation.kind == Kind::Broadcast);
+        let mut members = members_of(&*hub.store, self.conversation, broadcast).await?;
+        if broadcast {
+            // Readers come and go without an event that could keep them right here: they are looked up one by one.
+            members.retain(|member| member.role > Role::Reader);
+        }
         let mut roster = Roster::new(conversation, members);
         let after = self.read_tail(hub, &mut roster, settled).await?;
         Ok((roster, after))
@@ -115,50 +161,89 @@ impl Room {
         }
     }
 
-    /// Seats taken on a resume token's word are checked as soon as the roster is known.
+    /// Seats taken on trust are checked as soon as the roster is known.
     fn dismiss_strangers(&self, state: &mut State, roster: &Roster) {
-        if self.is_feed(state) || roster.is_partial() {
+        if roster.is_partial() {
             return;
         }
         state.seats.retain(|_, conn| {
-            let stays = roster.member(conn.user).is_some();
+            let feed = self.conversation == ConversationId::feed(conn.user);
+            let stays = feed || roster.member(conn.user).is_some();
             if !stays {
-                conn.left(self.conversation, LeftReason::Removed);
-                conn.notice(Notice::Removed(self.conversation, LeftReason::Removed));
+                self.dismiss_one(conn);
             }
             stays
         });
     }
 
-    fn is_feed(&self, state: &State) -> bool {
-        state.seats.values().all(|conn| ConversationId::feed(conn.user) == self.conversation)
+    fn dismiss_one(&self, conn: &Conn) {
+        conn.sits(self.conversation, false);
+        conn.left(self.conversation, LeftReason::Removed);
+        conn.notice(Notice::Removed(self.conversation, LeftReason::Removed));
     }
 
-    /// Loads the roster in the background, so that seats taken on trust are checked within seconds.
-    pub(in crate::hub) fn verify_seats(self: &Arc<Self>) {
-        if self.roster.read().is_some() {
+    /// After a seat was taken: if the roster could not say whether by right, it is asked in the background.
+    pub(in crate::hub) fn verify_seat(self: &Arc<Self>, conn: &Arc<Conn>) {
+        if self.conversation == ConversationId::feed(conn.user) {
             return;
         }
-        let room = Arc::downgrade(self);
+        match &*self.roster.read() {
+            None => self.verify_seats(),
+            Some(roster) if roster.is_partial() && roster.member(conn.user).is_none() => self.verify_reader(conn),
+            Some(_) => {}
+        }
+    }
+
+    fn verify_reader(self: &Arc<Self>, conn: &Arc<Conn>) {
+        let (room, conn) = (Arc::clone(self), Arc::clone(conn));
         tokio::spawn(async move {
             loop {
-                let Some(room) = room.upgrade().filter(|room| !room.is_closed()) else { return };
                 let Some(hub) = room.hub.upgrade() else { return };
                 let Ok(_permit) = hub.roster_loads.acquire().await else { return };
-                if room.roster().await.is_ok() {
-                    return;
+                match hub.store.member(room.conversation, conn.user).await {
+                    Ok(Some(_)) => return,
+                    Ok(None) => {
+                        if room.unseat(&conn).await {
+                            room.dismiss_one(&conn);
+                        }
+                        return;
+                    }
+                    Err(_) => tokio::time::sleep(VERIFY_PAUSE).await,
                 }
-                drop(room);
+            }
+        });
+    }
+
+    /// Loads the roster in the background, once for all seats, which it checks.
+    pub(in crate::hub) fn verify_seats(self: &Arc<Self>) {
+        if self.verifying.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let room = Arc::clone(self);
+        tokio::spawn(async move {
+            while !room.is_closed() {
+                let Some(hub) = room.hub.upgrade() else { break };
+                let Ok(_permit) = hub.roster_loads.acquire().await else { break };
+                let loaded = room.roster().await;
+                if let Ok(roster) = &loaded {
+                    if roster.is_partial() {
+                        let conns: Vec<Arc<Conn>> = room.lock().await.seats.values().cloned().collect();
+                        let readers = conns.iter().filter(|conn| roster.member(conn.user).is_none());
+                        readers.for_each(|conn| room.verify_reader(conn));
+                    }
+                    break;
+                }
                 tokio::time::sleep(VERIFY_PAUSE).await;
             }
+            room.verifying.store(false, Ordering::Release);
         });
     }
 }
 
-async fn members_of(store: &dyn Store, of: ConversationId) -> Result<Vec<Member>, Fault> {
+async fn members_of(store: &dyn Store, of: ConversationId, broadcast: bool) -> Result<Vec<Member>, Fault> {
     let mut members: Vec<Member> = Vec::new();
-    // The bound keeps a broadcast's readers out of memory; they are looked up one by one.
-    while members.len() < limits::MEMBERS {
+    let most = if broadcast { BROADCAST_MEMBERS } else { limits::MEMBERS };
+    while members.len() < most {
         let after = members.last().map(|member| member.user);
         let page = store.members(of, after, PAGE).await?;
         let last = page.len() < PAGE;
