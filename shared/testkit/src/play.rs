@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use chat_client::{Client, Config, LoggedIn, NewConversation, Rest, RestError, SendError};
 use chat_protocol::codec::Codec;
-use chat_protocol::frame::{Ack, Cursors};
+use chat_protocol::frame::{Ack, Cursors, SecretText};
 use chat_protocol::model::Kind;
 use chat_protocol::{ClientId, ConversationId, Seq, UserId};
 use tokio::time::{Instant, sleep};
@@ -230,6 +230,11 @@ impl User {
     /// The client underneath.
     pub const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Its access token.
+    pub const fn token(&self) -> &SecretText {
+        &self.login.access_token
     }
 
     /// Requests of this user, to the gateway that came first.

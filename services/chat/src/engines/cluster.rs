@@ -76,6 +76,7 @@ fn options(urls: &str, settings: &LogSettings) -> anyhow::Result<NatsOptions> {
     options.retention = settings.log_retention;
     options.max_bytes = settings.log_bytes_max.unwrap_or(LOG_BYTES_MAX) / u64::from(options.shards.max(1));
     options.dedupe_window = settings.log_dedupe_window;
+    options.live_capacity = settings.log_live_capacity.unwrap_or(options.live_capacity);
     options.create_streams = settings.log_create_streams;
     options.sync = match settings.log_sync {
         Some(Sync::Always) => SyncInterval::Always,

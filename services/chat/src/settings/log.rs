@@ -29,6 +29,10 @@ pub struct LogSettings {
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = units::duration)]
     pub log_dedupe_window: Duration,
 
+    /// Tests only: live events that may wait for one slow reader
+    #[arg(long, value_name = "N", hide = true)]
+    pub log_live_capacity: Option<usize>,
+
     /// The NATS servers' `sync_interval`: `always`, or a time. Only told, for the durability that is shown
     #[arg(long, value_name = "TIME", value_parser = sync)]
     pub log_sync: Option<Sync>,

@@ -1,0 +1,66 @@
+//! Faults while a crowd talks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chat_testkit::checker::Verdict;
+use rand::Rng;
+use rand::rngs::StdRng;
+use tokio::time::{Instant, sleep};
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_chat");
+
+/// Everybody in a crowd, and what each of them sends: 5,000 messages in all.
+pub const USERS: usize = 20;
+pub const ROOMS: usize = 5;
+pub const EACH: usize = 250;
+
+/// Harms again and again until `work` is done, at least so often; how often it was.
+pub async fn during(
+    work: impl Future<Output = anyhow::Result<()>>,
+    at_least: u32,
+    mut harm: impl AsyncFnMut(u32) -> anyhow::Result<()>,
+) -> anyhow::Result<u32> {
+    let over = AtomicBool::new(false);
+    let work = async {
+        let done = work.await;
+        over.store(true, Ordering::Relaxed);
+        done
+    };
+    let harms = async {
+        let mut rounds = 0;
+        while rounds < at_least || !over.load(Ordering::Relaxed) {
+            harm(rounds).await?;
+            rounds += 1;
+        }
+        anyhow::Ok(rounds)
+    };
+    let (done, rounds) = tokio::join!(work, harms);
+    done.and(rounds)
+}
+
+/// Faults come at no particular moment.
+pub async fn a_while(chance: &mut StdRng, ms_max: u64) {
+    sleep(Duration::from_millis(chance.random_range(0..ms_max))).await;
+}
+
+/// Looks until it is so.
+pub async fn until(
+    what: &str,
+    within: Duration,
+    mut so: impl AsyncFnMut() -> anyhow::Result<bool>,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + within;
+    while !so().await? {
+        anyhow::ensure!(Instant::now() < deadline, "{what}: not within {within:?}");
+        sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+/// Nothing lost, doubled, reordered or passed over, among at least so many messages.
+pub fn assert_lossless(verdict: &Verdict, acked: usize) {
+    println!("{verdict}");
+    verdict.assert_good();
+    assert!(verdict.counts.acked >= acked, "too little was judged: {verdict}");
+}

@@ -1,0 +1,34 @@
+use std::time::Duration;
+
+use chat_testkit::play::{Cluster, Plan};
+use chat_testkit::seed::seeded;
+use rand::Rng;
+
+use super::harm::{BINARY, EACH, ROOMS, USERS, a_while, assert_lossless, during, until};
+
+/// F3
+#[tokio::test(flavor = "multi_thread")]
+async fn persisters_are_killed_mid_batch() -> anyhow::Result<()> {
+    let mut chance = seeded();
+    let mut cluster = Cluster::start(BINARY, Plan { gateways: 2, ..Plan::default() }).await?;
+    let play = cluster.play();
+    let crowd = play.crowd(USERS, ROOMS).await?;
+
+    let persisters = &mut cluster.persisters;
+    let kills = during(crowd.talks(EACH), 6, async |_| {
+        a_while(&mut chance, 300).await;
+        let victim = chance.random_range(0..persisters.len());
+        persisters[victim].kill9();
+        a_while(&mut chance, 300).await;
+        persisters[victim].restart().await
+    });
+    println!("{} kills", kills.await?);
+
+    until("the lag drains", Duration::from_secs(60), async || {
+        Ok(Cluster::metric(&cluster.persisters, "chat_persister_lag_events").await? == 0.0)
+    })
+    .await?;
+    assert_eq!(Cluster::metric(&cluster.persisters, "chat_persister_quarantined_total").await?, 0.0);
+    assert_lossless(&crowd.verdict(&play).await?, USERS * EACH);
+    Ok(())
+}
