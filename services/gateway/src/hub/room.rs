@@ -1,7 +1,12 @@
 //! One conversation on this gateway: takes its events from the log, checks that none is missing, hands them to the
 //! sockets that are up to date.
 
+mod listen; // its own task: the chain, gaps, repair
+
+mod fan; // from the log to the sockets
+
 mod members; // the roster: loaded, kept, asked
+
 mod memory; // what of its history is in memory
 
 use std::{
@@ -12,34 +17,14 @@ use std::{
     time::Duration,
 };
 
-use chat_bus::{Live, LiveStream, Log, Logged, Prev, Replay};
-use chat_protocol::{
-    ConversationId, Seq, Shard, SocketId, Timestamp, UserId,
-    event::{Body, LeftReason},
-    frame::{Resync, ResyncReason, ServerFrame},
-};
-use futures_util::StreamExt;
+use chat_protocol::{ConversationId, Seq, Shard, SocketId, Timestamp};
 use indexmap::IndexMap;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::{Hub, Inner, Roster, Tail};
-use crate::{
-    conn::{Conn, Notice},
-    delivery::Delivery,
-    fault::Fault,
-    metrics,
-};
+use crate::{conn::Conn, fault::Fault};
 
-/// Events taken from the subscription in one turn: each socket is written once for all of them.
-const TURN_EVENTS: usize = 64;
-/// Sockets written before other tasks get a turn.
-const SLICE_SOCKETS: usize = 256;
-/// Events asked of the log at once while a gap is repaired.
-const REPAIR_EVENTS: usize = 500;
-/// How long a repair tries before the sockets are told to resync.
-const REPAIR_DEADLINE: Duration = Duration::from_secs(30);
-const REPAIR_PAUSE: Duration = Duration::from_millis(100);
 /// How long a read waits for what this gateway itself acknowledged.
 const ACKED_DEADLINE: Duration = Duration::from_secs(2);
 /// The log says what interest is known where only after a moment: heads are compared once more after it.
@@ -104,7 +89,7 @@ impl Room {
             closed: AtomicBool::new(false),
             verifying: AtomicBool::new(false),
         });
-        tokio::spawn(run(Arc::clone(&room), Arc::clone(&inner.log), live));
+        tokio::spawn(listen::run(Arc::clone(&room), Arc::clone(&inner.log), live));
         Ok(room)
     }
 
@@ -247,168 +232,6 @@ impl Room {
         Seq::new(self.wanted.load(Ordering::Acquire)).unwrap_or(Seq::ZERO)
     }
 
-    async fn on_turn(self: &Arc<Self>, items: Vec<Live>, log: &dyn Log) {
-        let now = self.now();
-        self.active_ms.store(now.as_ms(), Ordering::Relaxed);
-        let mut state = self.lock().await;
-        let mut ready = Vec::with_capacity(items.len());
-        let mut head = state.tail.head();
-        let repairs = self.hub.upgrade().is_none_or(|hub| hub.options.gap_repair);
-        for item in items {
-            let logged = match item {
-                Live::Event(logged) if logged.seq > head => logged,
-                Live::Event(_) => continue,
-                Live::Doubtful(_) => {
-                    self.doubt();
-                    continue;
-                }
-            };
-            let chained = match logged.prev {
-                Prev::Known(prev) => prev == head,
-                // Nothing of it is left in the log; that is the beginning only if nothing was seen here either.
-                Prev::AskTheLog => head == Seq::ZERO,
-            };
-            if chained || !repairs {
-                head = logged.seq;
-                ready.push(logged);
-            } else {
-                self.deliver(&mut state, std::mem::take(&mut ready)).await;
-                metrics::gap("live");
-                self.catch_up(&mut state, log, logged.seq).await;
-                head = state.tail.head();
-            }
-        }
-        self.deliver(&mut state, ready).await;
-    }
-
-    /// Reads from the log until the room has everything up to `until`, or tells the sockets that it cannot.
-    async fn catch_up(self: &Arc<Self>, state: &mut State, log: &dyn Log, until: Seq) {
-        let started = tokio::time::Instant::now();
-        let mut from = state.tail.head();
-        while state.tail.head() < until {
-            from = from.max(state.tail.head());
-            match log.replay(self.conversation, from, REPAIR_EVENTS).await {
-                Ok(Replay::Recovered(events) | Replay::More(events)) if !events.is_empty() => {
-                    self.deliver(state, events).await;
-                }
-                // After a long silence the log no longer reaches back to the head, but nothing lies between.
-                Ok(Replay::TooOld { first, .. }) if from < self.settled() && self.settled().next() >= first => {
-                    from = self.settled();
-                }
-                Ok(Replay::TooOld { head, .. } | Replay::Ahead { head }) => {
-                    return self.give_up(state, head.max(until)).await;
-                }
-                // A replica that lags, or a log that is away.
-                Ok(Replay::Recovered(_) | Replay::More(_)) | Err(_) if started.elapsed() < REPAIR_DEADLINE => {
-                    tokio::time::sleep(REPAIR_PAUSE).await;
-                }
-                Ok(Replay::Recovered(_) | Replay::More(_)) | Err(_) => {
-                    return self.give_up(state, until).await;
-                }
-            }
-        }
-        metrics::repaired("repaired", started.elapsed());
-    }
-
-    /// The gap stays: every socket is told to read the conversation by REST, and events chain from `head` on.
-    async fn give_up(self: &Arc<Self>, state: &mut State, head: Seq) {
-        let from = state.delivered;
-        state.tail = Tail::at(head);
-        state.delivered = head;
-        self.forget_roster();
-        metrics::repaired("resync", Duration::ZERO);
-        let reason = ResyncReason::Unrepairable;
-        let frame =
-            ServerFrame::Resync(Resync { reference: None, conversation: self.conversation, from, head, reason });
-        for conn in state.seats.values() {
-            conn.unproven(self.shard);
-            conn.send(&frame);
-        }
-        self.moved.notify_waiters();
-        // Who left inside the gap is found by the roster that is read anew.
-        self.verify_seats();
-    }
-
-    /// Hands events that chain to every seat, each socket once.
-    pub(super) async fn deliver(&self, state: &mut State, logged: Vec<Logged>) {
-        let mut events = Vec::with_capacity(logged.len());
-        for logged in &logged {
-            match Delivery::new(self.conversation, self.shard, logged, state.delivered) {
-                Ok(event) => {
-                    let event = Arc::new(event);
-                    state.delivered = event.seq();
-                    state.tail.push(Arc::clone(&event));
-                    events.push(event);
-                }
-                Err(err) => {
-                    // The persister puts it in quarantine; everything behind it still arrives.
-                    tracing::error!(conversation = %self.conversation, seq = %logged.seq, error = %err, "event skipped");
-                    state.tail.skip_to(logged.seq);
-                }
-            }
-        }
-        self.wanted.fetch_max(state.tail.head().get(), Ordering::AcqRel);
-        self.moved.notify_waiters();
-        self.apply_control(&events);
-        // Whoever an event sends away does not get the ones after it.
-        for part in events.split_inclusive(|event| dismisses(event)) {
-            self.fan_out(state, part).await;
-            part.iter().for_each(|event| self.after_delivery(state, event));
-        }
-    }
-
-    async fn fan_out(&self, state: &State, events: &[Arc<Delivery>]) {
-        let started = tokio::time::Instant::now();
-        let mut index = 0;
-        while let Some((_, conn)) = state.seats.get_index(index) {
-            conn.deliver(events);
-            index += 1;
-            if index.is_multiple_of(SLICE_SOCKETS) {
-                tokio::task::yield_now().await;
-            }
-        }
-        if index > 0 {
-            metrics::delivered(events.len() * index, started.elapsed());
-        } else {
-            metrics::unwanted(events.len());
-        }
-    }
-
-    /// What an event does to the sockets themselves.
-    fn after_delivery(&self, state: &mut State, event: &Delivery) {
-        match &event.frame.body {
-            Body::MemberLeft(left) => self.dismiss(state, Some(left.user), left.reason),
-            Body::ConversationDeleted(_) => self.dismiss(state, None, LeftReason::Deleted),
-            Body::ConversationAdded(added) => {
-                state.seats.values().for_each(|conn| conn.notice(Notice::Added(*added)));
-            }
-            Body::ConversationRemoved(removed) => {
-                let notice = Notice::Removed(removed.conversation, removed.reason);
-                state.seats.values().for_each(|conn| conn.notice(notice));
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes the seats of one user, or of all, and says so.
-    fn dismiss(&self, state: &mut State, user: Option<UserId>, reason: LeftReason) {
-        state.seats.retain(|_, conn| {
-            let stays = user.is_some_and(|user| user != conn.user);
-            if !stays {
-                conn.sits(self.conversation, false);
-                conn.left(self.conversation, reason);
-                conn.notice(Notice::Removed(self.conversation, reason));
-            }
-            stays
-        });
-    }
-
-    /// Up to where everything of this shard was delivered here.
-    fn settled(&self) -> Seq {
-        let hub = self.hub.upgrade();
-        hub.and_then(|hub| hub.settled.lock().get(usize::from(self.shard.get())).copied()).unwrap_or(Seq::ZERO)
-    }
-
     fn now(&self) -> Timestamp {
         self.hub.upgrade().map_or(Timestamp::EPOCH, |hub| hub.clock.now())
     }
@@ -423,52 +246,4 @@ pub(super) enum Seat {
     Stranger,
     /// The room was given up; another one takes its place.
     Closed,
-}
-
-fn dismisses(event: &Delivery) -> bool {
-    matches!(event.frame.body, Body::MemberLeft(_) | Body::ConversationDeleted(_))
-}
-
-/// Listens for as long as the room is open.
-async fn run(room: Arc<Room>, log: Arc<dyn Log>, live: LiveStream) {
-    let mut turns = live.ready_chunks(TURN_EVENTS);
-    while !room.is_closed() {
-        tokio::select! {
-            turn = turns.next() => match turn {
-                Some(items) => room.on_turn(items, &*log).await,
-                None => turns = room.subscribe_again(&*log).await.ready_chunks(TURN_EVENTS),
-            },
-            () = room.poke.notified() => room.on_poke(&*log).await,
-        }
-    }
-}
-
-impl Room {
-    /// The log ended the subscription: what it missed is compared once there is a new one.
-    async fn subscribe_again(&self, log: &dyn Log) -> LiveStream {
-        loop {
-            match log.live(self.conversation).await {
-                Ok(live) => {
-                    self.doubt();
-                    return live;
-                }
-                Err(err) => {
-                    tracing::warn!(conversation = %self.conversation, error = %err, "subscription ended");
-                    tokio::time::sleep(REPAIR_PAUSE).await;
-                    if self.is_closed() {
-                        return futures_util::stream::pending().boxed();
-                    }
-                }
-            }
-        }
-    }
-
-    async fn on_poke(self: &Arc<Self>, log: &dyn Log) {
-        let wanted = self.wanted_head();
-        let mut state = self.lock().await;
-        if state.tail.head() < wanted {
-            metrics::gap("audit");
-            self.catch_up(&mut state, log, wanted).await;
-        }
-    }
 }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::{Inner, Room, State};
 use crate::{
-    conn::{Conn, Notice},
+    conn::Conn,
     delivery::Delivery,
     fault::Fault,
     hub::{Hub, Roster},
@@ -170,16 +170,10 @@ impl Room {
             let feed = self.conversation == ConversationId::feed(conn.user);
             let stays = feed || roster.member(conn.user).is_some();
             if !stays {
-                self.dismiss_one(conn);
+                self.send_away(conn, LeftReason::Removed);
             }
             stays
         });
-    }
-
-    fn dismiss_one(&self, conn: &Conn) {
-        conn.sits(self.conversation, false);
-        conn.left(self.conversation, LeftReason::Removed);
-        conn.notice(Notice::Removed(self.conversation, LeftReason::Removed));
     }
 
     /// After a seat was taken: if the roster could not say whether by right, it is asked in the background.
@@ -204,7 +198,7 @@ impl Room {
                     Ok(Some(_)) => return,
                     Ok(None) => {
                         if room.unseat(&conn).await {
-                            room.dismiss_one(&conn);
+                            room.send_away(&conn, LeftReason::Removed);
                         }
                         return;
                     }
