@@ -27,6 +27,9 @@ pub struct Faults {
     pub live_late: Duration,
     /// An append is stored, but its caller hears [`BusError::Unknown`].
     pub append_unknown: f64,
+    /// An append is acknowledged before it is stored, and its server dies in between: a negative control, no honest log
+    /// does this.
+    pub append_lost: f64,
     /// The log forgets every nonce at once: a negative control, no honest log does this.
     pub dedupe_off: bool,
 }
@@ -69,6 +72,10 @@ impl Log for Faulty {
         } else {
             nonce
         };
+        if self.happens(self.faults.append_lost) {
+            let head = self.log.heads(&[to], true).await?.first().copied().flatten().unwrap_or(Seq::ZERO);
+            return Ok(Appended { seq: head.next(), duplicate: false });
+        }
         let appended = self.log.append(to, nonce, event, expect).await?;
         if self.happens(self.faults.append_unknown) { Err(BusError::Unknown) } else { Ok(appended) }
     }
