@@ -6,7 +6,7 @@ use chat_bus::{Delivery, Settle};
 use chat_protocol::{Shard, Timestamp};
 use chat_service::{Backoff, Shutdown, health::Check};
 use chat_store::{EventRow, Quarantined, StoreError};
-use futures_util::{StreamExt, future, stream};
+use futures_util::{FutureExt, Stream, StreamExt, future, stream};
 
 use crate::{
     Config, Deps,
@@ -33,7 +33,8 @@ pub(crate) async fn run(shard: Shard, config: Config, deps: Arc<Deps>, check: Ch
                         () = shutdown.draining() => return,
                         turn = turns.next() => turn,
                     };
-                    let Some(deliveries) = turn else { break };
+                    let Some(mut deliveries) = turn else { break };
+                    gather(&mut turns, &mut deliveries, &config).await;
                     if write(shard, &config, &deps, deliveries).await {
                         backoff = Backoff::new(PAUSE_BASE, PAUSE_MAX);
                     } else {
@@ -47,6 +48,21 @@ pub(crate) async fn run(shard: Shard, config: Config, deps: Arc<Deps>, check: Ch
             }
         }
         pause(&mut backoff, &shutdown).await;
+    }
+}
+
+/// Waits a moment for more: a write and its sync cost much the same for one event as for many, and nobody waits for
+/// the store, because readers see the log's tail.
+async fn gather(
+    turns: &mut (impl Stream<Item = Vec<Delivery>> + Unpin),
+    deliveries: &mut Vec<Delivery>,
+    config: &Config,
+) {
+    if deliveries.len() < config.batch_rows {
+        tokio::time::sleep(config.batch_linger).await;
+        if let Some(Some(more)) = turns.next().now_or_never() {
+            deliveries.extend(more);
+        }
     }
 }
 
