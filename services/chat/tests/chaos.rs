@@ -6,9 +6,9 @@
 mod chaos {
     pub mod harm; // faults while a crowd talks
 
+    mod dishonest; // negative controls: logs that break their promises
     mod embedded; // F21: one process, killed at random moments
     mod gateways; // F1: gateways die
-    mod hasty; // the negative control of F5: acknowledged before it is stored
     mod log; // F5: the log's server dies
     mod overflow; // F25: more than a subscription can take
     mod persisters; // F3: persisters die
