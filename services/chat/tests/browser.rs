@@ -108,7 +108,8 @@ async fn who_joins_later_scrolls_back_to_the_beginning() -> anyhow::Result<()> {
         let carol = Person::signs_up(&browser, &chat, "carol").await?;
         carol.joins(&id).await?;
         carol.tab.until(&format!("{SEEN}.length >= 50")).await?;
-        carol.tab.see::<()>("void (document.querySelector('.scroll').scrollTop = 0)").await?;
+        // Like somebody who goes on scrolling: the page may still be settling at its end.
+        carol.tab.until(&format!("(document.querySelector('.scroll').scrollTop = 0, {SEEN}.length >= 56)")).await?;
         carol.sees(&all).await?;
         carol.says("What a lot of words.").await?;
         bob.tab.until(&format!("{SEEN}.at(-1) === 'What a lot of words.'")).await?;

@@ -137,13 +137,12 @@ impl Follow<'_> {
                     }
                 }
             }
-            if !compared {
-                // Another gateway may be ahead of this room; a log that went back is behind for good.
+            if !compared && self.room.head().await < cursor {
+                // What was just read from the log, or seen through another gateway, may be ahead of this room; a log
+                // that went back is behind for good.
                 compared = true;
-                if self.room.head().await < cursor {
-                    self.catch_up().await?;
-                    continue;
-                }
+                self.catch_up().await?;
+                continue;
             }
             if missing.is_empty() {
                 match self.read(cursor, left).await? {
@@ -183,7 +182,7 @@ impl Follow<'_> {
             if let Some(reason) = self.send_paced(&missing).await? {
                 return Ok(Some(Followed::Left(reason)));
             }
-            (cursor, delivered) = (last, last);
+            (cursor, delivered, compared) = (last, last, false);
         }
     }
 
