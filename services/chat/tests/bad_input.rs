@@ -5,6 +5,8 @@
 
 #[path = "bad_input/bodies.rs"]
 mod bodies; // requests: what is wrong in them
+#[path = "bad_input/cursors.rs"]
+mod cursors; // conversations that are not one's own
 #[path = "bad_input/frames.rs"]
 mod frames; // what is wrong on a socket, case by case
 #[path = "bad_input/heads.rs"]
@@ -22,6 +24,7 @@ mod world; // the process, its users, the bystanders
 async fn bad_input_gets_the_documented_answer_and_harms_nobody() -> anyhow::Result<()> {
     let mut world = world::World::start().await?;
     let mut wrong = requests::all(&mut world).await?;
+    wrong.extend(cursors::all(&mut world).await?);
     wrong.extend(frames::all(&mut world).await?);
     world.is_unharmed().await?;
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));

@@ -12,6 +12,9 @@ use crate::{
     limits,
 };
 
+/// Levels that an event's frame adds around a message's payload, and some to spare.
+const ENVELOPE_DEPTH: usize = 8;
+
 /// How frames are written on one socket; chosen by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
@@ -49,18 +52,23 @@ impl Codec {
         }
     }
 
-    /// The inverse of [`Codec::encode`]: the whole input is one document of at most [`limits::DEPTH`] levels.
+    /// The inverse of [`Codec::encode`]: the whole input is one document, a little deeper than [`limits::DEPTH`] at
+    /// most, because a server's frame wraps what a client was allowed to send.
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, Undecodable> {
+        self.decode_within(bytes, limits::DEPTH + ENVELOPE_DEPTH)
+    }
+
+    fn decode_within<T: DeserializeOwned>(self, bytes: &[u8], depth: usize) -> Result<T, Undecodable> {
         match self {
             Self::Json => {
-                if json_deeper_than(bytes, limits::DEPTH) {
+                if json_deeper_than(bytes, depth) {
                     return Err(Undecodable("nested too deeply".into()));
                 }
                 serde_json::from_slice(bytes).map_err(|err| Undecodable(err.to_string()))
             }
             Self::MsgPack => {
                 let mut input = rmp_serde::Deserializer::new(Cursor::new(bytes));
-                input.set_max_depth(limits::DEPTH + 1);
+                input.set_max_depth(depth + 1);
                 let value = T::deserialize(&mut input).map_err(|err| Undecodable(err.to_string()))?;
                 if input.position() as usize == bytes.len() {
                     Ok(value)
@@ -75,7 +83,7 @@ impl Codec {
     pub fn decode_client(self, bytes: &[u8]) -> Result<ClientFrame, Box<Failure>> {
         // The common case costs one pass; only what is refused is looked at again.
         if self.begins_object(bytes)
-            && let Ok(frame) = self.decode::<ClientFrame>(bytes)
+            && let Ok(frame) = self.decode_within::<ClientFrame>(bytes, limits::DEPTH)
         {
             return Ok(frame);
         }
@@ -92,7 +100,7 @@ impl Codec {
 
     /// Why `bytes` are no frame.
     fn diagnose(self, bytes: &[u8]) -> Failure {
-        let head = match self.decode::<Value>(bytes) {
+        let head = match self.decode_within::<Value>(bytes, limits::DEPTH) {
             Ok(Value::Object(head)) => head,
             Ok(_) => return Failure::new(ErrorCode::Malformed, "a frame is an object with a type"),
             Err(_) => {

@@ -162,3 +162,22 @@ fn identifiers_are_these_bits() {
     let member = serde_json::to_string(&MemberChanged { user: a, role: Role::Owner }).unwrap();
     assert_eq!(member, r#"{"user":"00000000000000000000000001","role":"owner"}"#);
 }
+
+#[test]
+fn what_a_client_may_send_can_be_read_back_in_an_event() {
+    // One level is the frame's own.
+    let payload = format!("{}{}", "[".repeat(31), "]".repeat(31));
+    let send = format!(
+        r#"{{"type":"send","client_id":"01M814RENV16CKDXKNSJ0YEKQN","conversation":"0EV427B59HK1ENV7E9Z0C1HT0H","payload":{payload}}}"#
+    );
+    let Ok(ClientFrame::Send(send)) = Codec::Json.decode_client(send.as_bytes()) else { panic!("not taken") };
+    let mut frame = frame();
+    if let ServerFrame::Event(event) = &mut frame
+        && let Body::MessageCreated(created) = &mut event.body
+    {
+        created.content = send.content;
+    }
+    for codec in Codec::ALL {
+        assert_eq!(codec.decode::<ServerFrame>(&codec.encode(&frame)).unwrap(), frame);
+    }
+}
