@@ -21,6 +21,7 @@ const STORE_LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn start(engines: &Engines, health: &Health, shutdown: &Shutdown) {
     let Engines { log, store } = engines.clone();
     let Status { durability, .. } = log.status();
+    tracing::info!(profile = durability.profile, replicas = durability.replicas, sync = %durability.sync, "durability");
     health.fact(
         "durability",
         json!({ "profile": durability.profile, "replicas": durability.replicas, "sync": durability.sync }),
