@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use chat_auth::{Access, Issuer, Passwords, ResumeSealer, Revocations, Verifier};
 use chat_bus::Log;
-use chat_protocol::{Clock, ErrorCode, Timestamp};
+use chat_protocol::{Clock, ConversationId, ErrorCode, Seq, Timestamp, UserId, limits};
 use chat_service::{Health, Shutdown};
 use chat_store::Store;
 
 use crate::{config::Config, fault::Fault, history::SharedReads, hub::Hub};
+
+/// Memberships read at once.
+const MEMBERSHIPS_PAGE: usize = 500;
 
 /// Shared by all tasks of one gateway.
 pub struct App {
@@ -56,5 +59,19 @@ impl App {
     /// Refuses new work while the gateway leaves.
     pub fn accepting(&self) -> Result<(), ErrorCode> {
         if self.shutdown.is_draining() { Err(ErrorCode::Draining) } else { Ok(()) }
+    }
+
+    /// A user's conversations with where they joined, at most [`limits::CONVERSATIONS_PER_USER`].
+    pub async fn memberships(&self, user: UserId) -> Result<Vec<(ConversationId, Seq)>, Fault> {
+        let mut all: Vec<(ConversationId, Seq)> = Vec::new();
+        loop {
+            let after = all.last().map(|(conversation, _)| *conversation);
+            let page = self.store.memberships(user, after, MEMBERSHIPS_PAGE).await?;
+            let last = page.len() < MEMBERSHIPS_PAGE;
+            all.extend(page.into_iter().map(|row| (row.conversation, row.member.joined_seq)));
+            if last || all.len() >= limits::CONVERSATIONS_PER_USER {
+                return Ok(all);
+            }
+        }
     }
 }

@@ -38,8 +38,6 @@ use crate::{
 
 /// Conversations looked at together for one list.
 const AT_ONCE: usize = 16;
-/// Memberships read at once.
-const PAGE: usize = 500;
 const SLOW_MODE_S_MAX: u32 = 21_600;
 const RETENTION_DAYS_MAX: u32 = 36_500;
 
@@ -239,16 +237,7 @@ async fn list_entry(app: &Arc<App>, user: UserId, id: ConversationId) -> Result<
 
 /// The user's conversations with their heads.
 async fn own(app: &App, user: UserId) -> Result<Vec<(Seq, ConversationId)>, Fault> {
-    let mut all: Vec<(ConversationId, Seq)> = Vec::new();
-    loop {
-        let after = all.last().map(|(id, _)| *id);
-        let page = app.store.memberships(user, after, PAGE).await?;
-        let last = page.len() < PAGE;
-        all.extend(page.into_iter().map(|row| (row.conversation, row.member.joined_seq)));
-        if last || all.len() >= limits::CONVERSATIONS_PER_USER {
-            break;
-        }
-    }
+    let all = app.memberships(user).await?;
     let mut ranked = Vec::with_capacity(all.len());
     for batch in all.chunks(1_000) {
         let ids: Vec<ConversationId> = batch.iter().map(|(id, _)| *id).collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_auth::ResumeState;
+use chat_auth::{ResumeState, resume::WANTS};
 use chat_protocol::{
     ErrorCode, SocketId, Timestamp,
     frame::{
@@ -50,7 +50,7 @@ impl Socket {
             token_expires_at: access.expires_at,
         };
         let auto = hello.follow == FollowMode::Auto;
-        let conn = self.accept(&identity, auto, hello.device, hello.want.unwrap_or_else(|| replay::WANTS.to_vec()));
+        let conn = self.accept(&identity, auto, hello.device, hello.want.unwrap_or_else(|| WANTS.to_vec()));
         self.follow(replay::hello(Arc::clone(&self.app), conn, auto, hello.cursors));
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use chat_auth::Action;
 use chat_protocol::{
     ConversationId, ErrorCode, Seq, UserId,
-    frame::{Cursors, Failure, Follow, Recovered, Ref, ServerFrame, Want},
+    frame::{Cursors, Failure, Follow, Recovered, Ref, ServerFrame},
     limits,
     model::HistoryAccess,
 };
@@ -20,12 +20,8 @@ use crate::{
     metrics,
 };
 
-/// Every ephemeral frame there is; what an absent `want` stands for.
-pub(super) const WANTS: [Want; 3] = [Want::Typing, Want::Markers, Want::Presence];
 /// Conversations brought up to date at once, per socket.
 const AT_ONCE: usize = 16;
-/// Memberships read at once.
-const PAGE: usize = 500;
 
 /// After `hello`: the feed, and with `auto` the most recent conversations.
 pub(super) fn hello(app: Arc<App>, conn: Arc<Conn>, auto: bool, cursors: Cursors) -> BoxFuture<'static, Work> {
@@ -220,16 +216,7 @@ fn recovered(reference: Option<Ref>, heads: Cursors) -> ServerFrame {
 
 /// The user's conversations with where they joined; of more than [`limits::FOLLOWS`] those with the newest heads.
 async fn memberships(app: &App, user: UserId) -> Result<Vec<(ConversationId, Seq)>, Fault> {
-    let mut all: Vec<(ConversationId, Seq)> = Vec::new();
-    loop {
-        let after = all.last().map(|(conversation, _)| *conversation);
-        let page = app.store.memberships(user, after, PAGE).await?;
-        let last = page.len() < PAGE;
-        all.extend(page.into_iter().map(|row| (row.conversation, row.member.joined_seq)));
-        if last || all.len() >= limits::CONVERSATIONS_PER_USER {
-            break;
-        }
-    }
+    let mut all = app.memberships(user).await?;
     if all.len() > limits::FOLLOWS {
         let ids: Vec<ConversationId> = all.iter().map(|(conversation, _)| *conversation).collect();
         let mut heads = Vec::with_capacity(ids.len());
