@@ -150,6 +150,8 @@ fn message_of(room: (chat_protocol::ConversationId, chat_protocol::Shard), seq: 
         kind: created.kind,
         content: created.content.clone(),
         mentions: created.mentions.clone(),
+        reactions: Vec::new(),
+        pinned: false,
         edited_at: None,
         version: seq,
         deleted: false,

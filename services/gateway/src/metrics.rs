@@ -109,16 +109,7 @@ pub(crate) fn closed_by_client() {
 }
 
 pub(crate) fn frame_in(frame: &Result<ClientFrame, Box<Failure>>, bytes: usize) {
-    let kind = match frame {
-        Ok(ClientFrame::Hello(_)) => "hello",
-        Ok(ClientFrame::Resume(_)) => "resume",
-        Ok(ClientFrame::Auth(_)) => "auth",
-        Ok(ClientFrame::Ping(_)) => "ping",
-        Ok(ClientFrame::Send(_)) => "send",
-        Ok(ClientFrame::Follow(_)) => "follow",
-        Ok(ClientFrame::Unfollow(_)) => "unfollow",
-        Err(_) => "refused",
-    };
+    let kind = frame.as_ref().map_or("refused", ClientFrame::name);
     counter!(FRAMES, "direction" => "in", "type" => kind).increment(1);
     histogram!(FRAME_BYTES, "direction" => "in").record(bytes as f64);
 }

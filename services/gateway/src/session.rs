@@ -9,8 +9,8 @@ use chat_protocol::{
     ConversationId, ErrorCode, Timestamp,
     error::Retry,
     frame::{
-        Ack, Auth, AuthExpiring, ClientFrame, Done, Failure, Follow, FollowMode, Hello, Ping, Pong, Ref, Resume, Send,
-        ServerFrame, Unfollow,
+        Ack, Auth, AuthExpiring, ClientFrame, Delete, Done, Edit, Failure, Focus, Follow, FollowMode, Hello, Mark,
+        Ping, Pong, React, Ref, Resume, Send, ServerFrame, SetStatus, Typing, Unfollow, Watch,
     },
     id::ClientId,
     limits,
@@ -36,10 +36,42 @@ pub enum Step {
     Follow(Follow),
     /// Follow it no longer.
     Unfollow(ConversationId),
+    /// Change messages.
+    Command(Command),
+    /// Say something that may be lost.
+    Signal(Signal),
+    /// Watch others, or set one's own status.
+    Attend(Attend),
     /// Send a newer resume token.
     Renew,
     /// Close, with a few words.
     Close(ErrorCode, &'static str),
+}
+
+/// A change of messages; answered by `ok` or `error`.
+#[derive(Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names of the frames")]
+pub enum Command {
+    Edit(Box<Edit>),
+    Delete(Delete),
+    React(React),
+}
+
+/// What has no answer and may be lost.
+#[derive(Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names of the frames")]
+pub enum Signal {
+    Mark(Mark),
+    Typing(Typing),
+    Focus(Focus),
+}
+
+/// What concerns presence.
+#[derive(Debug, PartialEq)]
+#[expect(missing_docs, reason = "the names of the frames")]
+pub enum Attend {
+    Watch(Watch),
+    Status(SetStatus),
 }
 
 /// Bounds of one session.
@@ -151,6 +183,14 @@ impl Session {
             Ok(ClientFrame::Send(send)) => self.on_send(send),
             Ok(ClientFrame::Follow(follow)) => self.on_follow(follow),
             Ok(ClientFrame::Unfollow(unfollow)) => self.on_unfollow(&unfollow),
+            Ok(ClientFrame::Edit(edit)) => vec![Step::Command(Command::Edit(edit))],
+            Ok(ClientFrame::Delete(delete)) => vec![Step::Command(Command::Delete(delete))],
+            Ok(ClientFrame::React(react)) => vec![Step::Command(Command::React(react))],
+            Ok(ClientFrame::Mark(mark)) => vec![Step::Signal(Signal::Mark(mark))],
+            Ok(ClientFrame::Typing(typing)) => vec![Step::Signal(Signal::Typing(typing))],
+            Ok(ClientFrame::Focus(focus)) => vec![Step::Signal(Signal::Focus(focus))],
+            Ok(ClientFrame::Watch(watch)) => vec![Step::Attend(Attend::Watch(watch))],
+            Ok(ClientFrame::Status(status)) => vec![Step::Attend(Attend::Status(status))],
             Err(failure) if failure.code == ErrorCode::Malformed => refuse(*failure),
             Err(failure) => reply(ServerFrame::Error(failure)),
         }
@@ -340,12 +380,7 @@ fn append_failed(code: ErrorCode) -> bool {
 /// Whom the answer to a frame is for.
 fn answers(frame: &Result<ClientFrame, Box<Failure>>) -> (Option<Ref>, Option<ClientId>, Option<ConversationId>) {
     match frame {
-        Ok(ClientFrame::Send(send)) => (None, Some(send.client_id), Some(send.conversation)),
-        Ok(ClientFrame::Follow(follow)) => (follow.reference, None, Some(follow.conversation)),
-        Ok(ClientFrame::Unfollow(unfollow)) => (unfollow.reference, None, Some(unfollow.conversation)),
-        Ok(ClientFrame::Auth(auth)) => (auth.reference, None, None),
-        Ok(ClientFrame::Ping(ping)) => (ping.reference, None, None),
-        Ok(ClientFrame::Hello(_) | ClientFrame::Resume(_)) => (None, None, None),
+        Ok(frame) => frame.addressee(),
         Err(failure) => (failure.reference, failure.client_id, failure.conversation),
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! Small while idle: nothing here is allocated for a socket that only listens.
 
+mod attend; // presence: watch, status
+mod commands; // edit, delete, react
 mod open; // who is there: hello, resume, auth
 mod replay; // what it missed, conversation by conversation
+mod signals; // mark, typing, focus
 
 pub(crate) use open::reconnect;
 
@@ -326,6 +329,9 @@ impl Socket {
                     let Some(conn) = self.conn.clone() else { continue };
                     self.unseat(&conn, conversation, None);
                 }
+                Step::Command(command) => self.on_command(command),
+                Step::Signal(signal) => self.on_signal(signal),
+                Step::Attend(attend) => self.on_attend(attend),
                 Step::Renew => {
                     let Some(conn) = &self.conn else { continue };
                     let (resume_token, resume_expires_at) = self.resume_token(conn);

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     id::{ClientId, ConversationId, MessageId, Seq, UserId},
-    model::{Content, HistoryAccess, Kind, MessageKind, Settings, Visibility},
+    model::{Content, HistoryAccess, Kind, MemberSettings, MessageKind, Settings, Visibility},
     rights::Role,
     time::Timestamp,
 };
@@ -48,6 +48,8 @@ pub enum Body {
     MemberUpdated(MemberChanged),
     #[serde(rename = "member.left")]
     MemberLeft(MemberLeft),
+    #[serde(rename = "ban.lifted")]
+    BanLifted(BanLifted),
     #[serde(rename = "conversation.created")]
     ConversationCreated(Box<ConversationCreated>),
     #[serde(rename = "conversation.updated")]
@@ -59,7 +61,7 @@ pub enum Body {
     #[serde(rename = "conversation.removed")]
     ConversationRemoved(ConversationRemoved),
     #[serde(rename = "settings.updated")]
-    SettingsUpdated(Value),
+    SettingsUpdated(SettingsUpdated),
     #[serde(rename = "block.added")]
     BlockAdded(BlockChanged),
     #[serde(rename = "block.removed")]
@@ -163,10 +165,32 @@ pub struct MemberChanged {
 pub struct MemberLeft {
     /// Who.
     pub user: UserId,
-    /// The role they had.
-    pub role: Role,
+    /// The role they had; absent of somebody who was banned and no member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
     /// Why.
     pub reason: LeftReason,
+    /// With `banned`, in the log only: what moderators see in the list of bans. Clients never get it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ban: Option<BanTerms>,
+}
+
+/// How somebody is kept out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanTerms {
+    /// For moderators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Absent = for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// Somebody is no longer kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanLifted {
+    /// Who.
+    pub user: UserId,
 }
 
 /// Why a membership ended.
@@ -225,6 +249,16 @@ pub struct ConversationRemoved {
     pub conversation: ConversationId,
     /// Why.
     pub reason: LeftReason,
+}
+
+/// Feed: the user set something for one conversation; the settings whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsUpdated {
+    /// Which.
+    pub conversation: ConversationId,
+    /// What they are now.
+    #[serde(flatten)]
+    pub settings: MemberSettings,
 }
 
 /// Feed: the user blocked somebody, or no longer does.
@@ -296,6 +330,7 @@ impl Body {
         "member.joined",
         "member.updated",
         "member.left",
+        "ban.lifted",
         "conversation.created",
         "conversation.updated",
         "conversation.deleted",
@@ -307,6 +342,15 @@ impl Body {
         "user.updated",
     ];
 
+    /// The same without what only the store may know.
+    #[must_use]
+    pub fn into_public(mut self) -> Self {
+        if let Self::MemberLeft(left) = &mut self {
+            left.ban = None;
+        }
+        self
+    }
+
     /// Whether it changes who may do what, so that a roster built from events must see it.
     pub const fn is_control(&self) -> bool {
         matches!(
@@ -314,6 +358,7 @@ impl Body {
             Self::MemberJoined(_)
                 | Self::MemberUpdated(_)
                 | Self::MemberLeft(_)
+                | Self::BanLifted(_)
                 | Self::ConversationCreated(_)
                 | Self::ConversationUpdated(_)
                 | Self::ConversationDeleted(_)

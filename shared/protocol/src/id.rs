@@ -119,6 +119,10 @@ id128! {
     /// One WebSocket connection: a ULID.
     SocketId
 }
+id128! {
+    /// Long work that somebody started: a ULID.
+    JobId
+}
 
 impl ConversationId {
     /// The one direct conversation of two users, whichever of them asks first.

@@ -25,5 +25,5 @@ pub mod error; // the one error table
 pub mod limits; // every bound with its reason
 
 pub use error::ErrorCode;
-pub use id::{ClientId, ConversationId, MessageId, Seq, SessionId, Shard, SocketId, UserId};
+pub use id::{ClientId, ConversationId, JobId, MessageId, Seq, SessionId, Shard, SocketId, UserId};
 pub use time::{Clock, Timestamp};

@@ -154,3 +154,42 @@ pub const TITLE_CHARS: usize = 128;
 pub const TOPIC_CHARS: usize = 1_024;
 /// One JSON field of a profile or a conversation.
 pub const JSON_FIELD_BYTES: usize = 4 * 1024;
+/// Why somebody is banned, in characters.
+pub const BAN_REASON_CHARS: usize = 500;
+
+/// An emoji, in bytes: the longest sequences of Unicode 16 have 35, those in use are below this.
+pub const EMOJI_BYTES: usize = 32;
+/// Different emoji of one message.
+pub const EMOJI_PER_MESSAGE: usize = 20;
+/// Users one emoji of a message is counted to.
+pub const REACTION_COUNT: u32 = 1_000;
+/// Users named with an emoji of a message.
+pub const REACTION_USERS: usize = 20;
+/// Pins of one conversation.
+pub const PINS: usize = 100;
+/// Messages deleted by one request.
+pub const DELETES_PER_CALL: usize = 100;
+/// How long an author may edit a message.
+pub const EDIT_WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// Unread messages and mentions are counted to this, and shown as "99+".
+pub const UNREAD: u32 = 100;
+/// Users one user blocks.
+pub const BLOCKS: usize = 1_000;
+
+/// Markers in one frame: as many as a socket follows.
+pub const MARKS: usize = FOLLOWS;
+/// Between two writes of one user's marker of one conversation.
+pub const MARK_INTERVAL: Duration = Duration::from_secs(2);
+/// Conversations on one screen.
+pub const FOCUS: usize = 4;
+/// Receipts and typing are shown in conversations of up to so many members.
+pub const SIGNAL_MEMBERS: usize = 100;
+/// Between two typing signals of a user in a conversation.
+pub const TYPING_INTERVAL: Duration = Duration::from_secs(4);
+/// How long a typing signal is shown.
+pub const TYPING_SHOWN: Duration = Duration::from_secs(6);
+
+/// Users one socket watches, and users of one query.
+pub const WATCHES: usize = 500;
+/// A status text.
+pub const STATUS_CHARS: usize = 128;

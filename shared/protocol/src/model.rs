@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    id::{ClientId, ConversationId, MessageId, Seq, SessionId, UserId},
+    id::{ClientId, ConversationId, JobId, MessageId, Seq, SessionId, UserId},
     rights::{Rights, Role},
     time::Timestamp,
 };
@@ -118,6 +118,164 @@ pub struct Member {
     pub joined_at: Timestamp,
     /// Where in the log: `history: joined` starts here.
     pub joined_seq: Seq,
+}
+
+/// What a member set for a conversation of their own; seen by them alone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberSettings {
+    /// No notice of anything until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until: Option<Timestamp>,
+    /// What to be notified of.
+    #[serde(default)]
+    pub notify: Notify,
+    /// Out of the way in the list.
+    #[serde(default)]
+    pub archived: bool,
+    /// On top of the list.
+    #[serde(default)]
+    pub pinned: bool,
+}
+
+/// What a member wants to be notified of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Notify {
+    #[default]
+    All,
+    Mentions,
+    None,
+}
+
+/// Somebody who is kept out of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// Who.
+    pub user: UserId,
+    /// Who banned them.
+    pub by: UserId,
+    /// For moderators, at most 500 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Ends by itself; absent = it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Somebody whom a user blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Whom.
+    pub user: UserId,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// How far a member has read and received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// Who.
+    pub user: UserId,
+    /// Seen by the person; zero = nothing yet.
+    pub read: Seq,
+    /// Arrived at a device; never below `read`.
+    pub delivered: Seq,
+    /// When it last moved.
+    pub at: Timestamp,
+}
+
+/// What a user set about their own presence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Instead of what devices say.
+    #[serde(default)]
+    pub state: StatusState,
+    /// At most 128 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Back to `auto` and no text then; absent = never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// How a user wants to be seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusState {
+    /// As the devices say.
+    #[default]
+    Auto,
+    /// There, and not to be disturbed.
+    Dnd,
+    /// As if offline.
+    Invisible,
+}
+
+/// How a user is, as others see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// Who.
+    pub user: UserId,
+    /// How. Who may not know reads `offline`, without the rest.
+    pub state: PresenceState,
+    /// The status text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// When a device was last there; only of those who are offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+}
+
+/// The states of presence, best last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum PresenceState {
+    Offline,
+    Away,
+    Dnd,
+    Online,
+}
+
+/// Long work that somebody started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// A ULID.
+    pub id: JobId,
+    /// What is done: `purge` (a deleted conversation), `erase` (a closed account).
+    pub kind: JobKind,
+    /// How far it is.
+    pub state: JobState,
+    /// Who started it.
+    pub started_by: UserId,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Removes the rows of a deleted conversation.
+    Purge,
+    /// Removes what is left of a closed account.
+    Erase,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum JobState {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Cancelled,
 }
 
 /// The state of an account.
@@ -243,6 +401,44 @@ pub struct Content {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What an edit changes of a message: fields that are given replace the present ones, the others stay.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContentChange {
+    /// Plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Styles of the text. A new text without new styles has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spans: Option<Vec<Span>>,
+    /// Opaque to the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
+}
+
+/// Reactions to one message with one emoji.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReactionSummary {
+    /// What.
+    pub emoji: String,
+    /// How many users, counted to 1,000.
+    pub count: u32,
+    /// The first of them, at most 20.
+    pub users: Vec<UserId>,
+    /// Whether the reader is one of them.
+    pub mine: bool,
+}
+
+/// One user's reaction to a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// What.
+    pub emoji: String,
+    /// Whose.
+    pub user: UserId,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Who wrote a message: a person or the system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -277,6 +473,12 @@ pub struct Message {
     /// User ids, and the words `all` and `here`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<String>,
+    /// By emoji, in the order they first came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<ReactionSummary>,
+    /// Among the pins of the conversation.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pinned: bool,
     /// The last edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,

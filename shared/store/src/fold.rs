@@ -150,6 +150,7 @@ fn changes(row: &EventRow, event: &Event) -> Vec<Change> {
         | Body::BlockAdded(_)
         | Body::BlockRemoved(_)
         | Body::UserUpdated(_)
+        | Body::BanLifted(_)
         | Body::Other { .. } => Vec::new(),
     }
 }
@@ -232,6 +233,8 @@ pub fn message(
         kind: original.kind,
         content: original.content,
         mentions: original.mentions,
+        reactions: Vec::new(),
+        pinned: false,
         edited_at: None,
         version: id.seq(),
         deleted: false,

@@ -14,6 +14,7 @@ pub mod window; // which partition holds a position, how wide the next one is (p
 mod embedded; // the engine of one process
 pub mod migrate; // the CQL schema, versioned
 mod scylla; // the engine of a cluster
+mod unbuilt;
 
 pub mod metrics; // their names
 
@@ -21,6 +22,7 @@ pub use self::scylla::{Deadlines, InvalidUrl, Scylla, ScyllaOptions};
 pub use embedded::Embedded;
 pub use error::StoreError;
 pub use store::{
-    Account, Conversations, Cursor, DedupeRow, EventPage, EventRow, Marks, Members, Membership, MessagePage, Messages,
-    NewAccount, ProfileChange, Quarantined, Revocation, Revocations, SessionRow, Sessions, Store, Users,
+    Account, Conversations, Cursor, DedupeRow, EventPage, EventRow, JobRow, Jobs, Markers, Marks, Members, Membership,
+    MessagePage, Messages, NewAccount, Pin, ProfileChange, Quarantined, Reacted, Reactions, Relations, Revocation,
+    Revocations, SessionRow, Sessions, Statuses, Store, Users,
 };

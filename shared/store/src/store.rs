@@ -3,20 +3,61 @@
 //! Every write is idempotent, and writes that come from the log carry its position: applying an older event after a
 //! newer one changes nothing. Reads see what was written before on any node (quorum).
 
+mod jobs; // long work
+mod markers; // how far members have read
+mod reactions; // reactions and pins
+mod relations; // blocks, bans, members' settings
+mod statuses; // presence that lasts
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use chat_protocol::{
     ConversationId, MessageId, Seq, SessionId, Shard, Timestamp, UserId,
     id::ClientId,
-    model::{Conversation, Member, Message, SelfUser, User},
+    model::{AccountState, Conversation, Member, Message, SelfUser, User},
 };
 use serde_json::Value;
 
+pub use self::{
+    jobs::{JobRow, Jobs},
+    markers::Markers,
+    reactions::{Pin, Reacted, Reactions},
+    relations::Relations,
+    statuses::Statuses,
+};
 use crate::StoreError;
 
 /// Everything, behind one handle.
-pub trait Store: Users + Sessions + Revocations + Conversations + Members + Messages + Marks {}
-impl<S: Users + Sessions + Revocations + Conversations + Members + Messages + Marks> Store for S {}
+pub trait Store:
+    Users
+    + Sessions
+    + Revocations
+    + Relations
+    + Statuses
+    + Conversations
+    + Members
+    + Messages
+    + Reactions
+    + Markers
+    + Jobs
+    + Marks
+{
+}
+impl<S> Store for S where
+    S: Users
+        + Sessions
+        + Revocations
+        + Relations
+        + Statuses
+        + Conversations
+        + Members
+        + Messages
+        + Reactions
+        + Markers
+        + Jobs
+        + Marks
+{
+}
 
 /// A new account.
 #[derive(Clone)]
@@ -65,6 +106,11 @@ pub trait Users: Send + Sync + 'static {
     async fn account_by_name(&self, name: &str) -> Result<Option<Account>, StoreError>;
     /// Changes a profile; `None` if there is no such user.
     async fn change_profile(&self, id: UserId, change: &ProfileChange) -> Result<Option<SelfUser>, StoreError>;
+    /// Gives a user another name; `false` if somebody else has it. Repeating the same call answers `true`. The old name
+    /// is free at once.
+    async fn rename(&self, id: UserId, name: &str) -> Result<bool, StoreError>;
+    /// Closes, suspends or reopens an account; nothing if there is no such user.
+    async fn set_state(&self, id: UserId, state: AccountState) -> Result<(), StoreError>;
     /// Replaces the password's hash; nothing if there is no such user.
     async fn set_password(&self, id: UserId, password_hash: &str) -> Result<(), StoreError>;
     /// Public profiles of those that exist, in the order asked; at most 100.

@@ -207,7 +207,7 @@ async fn end(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId) -> Re
         if member.role == Role::Owner && roster.owners() == 1 {
             return Err(Fault::new(ErrorCode::Conflict, "the last owner stays"));
         }
-        Ok(Some(Body::MemberLeft(MemberLeft { user, role: member.role, reason })))
+        Ok(Some(Body::MemberLeft(MemberLeft { user, role: Some(member.role), reason, ban: None })))
     };
     if let Some(Changed { frame }) = app.change(id, by, decide).await? {
         app.tell(by, vec![(user, news)], frame.id).await;

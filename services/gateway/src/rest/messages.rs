@@ -76,6 +76,8 @@ pub async fn send(
             kind: MessageKind::Text,
             content,
             mentions: Vec::new(),
+            reactions: Vec::new(),
+            pinned: false,
             edited_at: None,
             version: sent.id.seq(),
             deleted: false,

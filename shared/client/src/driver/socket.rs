@@ -179,7 +179,12 @@ impl Driver {
             ServerFrame::Goaway(goaway) => {
                 socket.leave_at = Some(Instant::now() + Duration::from_millis(goaway.after_ms));
             }
-            ServerFrame::Ok(_) | ServerFrame::Pong(_) => {}
+            ServerFrame::Ok(_)
+            | ServerFrame::Pong(_)
+            | ServerFrame::Marker(_)
+            | ServerFrame::Typing(_)
+            | ServerFrame::Presence(_)
+            | ServerFrame::Counts(_) => {}
         }
         Ok(())
     }

@@ -84,6 +84,14 @@ impl Users for Embedded {
         .await
     }
 
+    async fn rename(&self, _id: UserId, _name: &str) -> Result<bool, StoreError> {
+        Err(StoreError::Other("not built".into()))
+    }
+
+    async fn set_state(&self, _id: UserId, _state: chat_protocol::model::AccountState) -> Result<(), StoreError> {
+        Err(StoreError::Other("not built".into()))
+    }
+
     async fn set_password(&self, id: UserId, password_hash: &str) -> Result<(), StoreError> {
         let password_hash = Some(password_hash.to_owned());
         self.write("set_password", move |stage| match stage.get(&ACCOUNTS, id)? {

@@ -154,6 +154,14 @@ impl Users for Scylla {
         self.db.writing("change_profile", update).await
     }
 
+    async fn rename(&self, _id: UserId, _name: &str) -> Result<bool, StoreError> {
+        Err(StoreError::Other("not built".into()))
+    }
+
+    async fn set_state(&self, _id: UserId, _state: chat_protocol::model::AccountState) -> Result<(), StoreError> {
+        Err(StoreError::Other("not built".into()))
+    }
+
     async fn set_password(&self, id: UserId, password_hash: &str) -> Result<(), StoreError> {
         let update = async {
             match self.find_account(id).await? {

@@ -165,6 +165,8 @@ impl Model {
                     kind: created.kind,
                     content: created.content,
                     mentions: created.mentions,
+                    reactions: Vec::new(),
+                    pinned: false,
                     edited_at: None,
                     version: row.seq,
                     deleted: false,

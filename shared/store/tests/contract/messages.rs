@@ -36,6 +36,8 @@ pub(crate) async fn a_message_reads_as_it_was_sent(store: &dyn Store) {
         kind: MessageKind::Text,
         content,
         mentions: vec!["all".into()],
+        reactions: Vec::new(),
+        pinned: false,
         edited_at: None,
         version: sent.seq,
         deleted: false,

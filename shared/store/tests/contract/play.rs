@@ -160,7 +160,7 @@ impl Story {
     }
 
     pub(crate) fn leaves(&mut self, user: UserId) -> EventRow {
-        let left = MemberLeft { user, role: Role::Member, reason: LeftReason::Left };
+        let left = MemberLeft { user, role: Some(Role::Member), reason: LeftReason::Left, ban: None };
         self.event(user, Body::MemberLeft(left))
     }
 }
