@@ -50,7 +50,6 @@ pub enum Step {
 
 /// A change of messages; answered by `ok` or `error`.
 #[derive(Debug, PartialEq)]
-#[expect(missing_docs, reason = "the names of the frames")]
 pub enum Command {
     Edit(Box<Edit>),
     Delete(Delete),
@@ -59,7 +58,6 @@ pub enum Command {
 
 /// What has no answer and may be lost.
 #[derive(Debug, PartialEq)]
-#[expect(missing_docs, reason = "the names of the frames")]
 pub enum Signal {
     Mark(Mark),
     Typing(Typing),
@@ -68,7 +66,6 @@ pub enum Signal {
 
 /// What concerns presence.
 #[derive(Debug, PartialEq)]
-#[expect(missing_docs, reason = "the names of the frames")]
 pub enum Attend {
     Watch(Watch),
     Status(SetStatus),
