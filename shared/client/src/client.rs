@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use chat_protocol::{
-    ClientId, ConversationId, ErrorCode, Seq, UserId,
+    ClientId, ConversationId, ErrorCode, MessageId, Seq, UserId,
     codec::Codec,
-    event::LeftReason,
-    frame::{Ack, Cursors, EventFrame, SecretText, Send},
-    model::Content,
+    event::{LeftReason, ReactionOp},
+    frame::{
+        Ack, ClientFrame, Counts, Cursors, Delete, Edit, EventFrame, Marked, MarkerShown, React, SecretText, Send,
+        SetStatus, Typing, TypingShown, TypingState, Watch,
+    },
+    model::{Content, ContentChange, Presence, Status},
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{LoggedIn, Rest, SendError, clock::ServerClock, driver};
+use crate::{CommandError, LoggedIn, Rest, SendError, answers::Answer, clock::ServerClock, driver};
 
 /// Commands that wait for the driver, and happenings that wait for the reader.
 const COMMANDS: usize = 64;
@@ -101,6 +104,15 @@ pub enum Happened {
         /// Why.
         reason: LeftReason,
     },
+    /// How far somebody has read: another device of this user, or a member of a conversation in focus. Like the next
+    /// three it may be lost, and is when the reader lags.
+    Marker(MarkerShown),
+    /// Somebody types in a conversation in focus, or no longer.
+    Typing(TypingShown),
+    /// How watched users are now.
+    Presence(Vec<Presence>),
+    /// How many members of a big conversation in focus are online.
+    Counts(Counts),
     /// A try of a send leaves now. For observers only.
     Sending {
         /// Which.
@@ -178,10 +190,24 @@ impl Events {
 }
 
 pub(crate) enum Command {
-    Send { send: Box<Send>, answer: oneshot::Sender<Result<Ack, SendError>> },
+    Send {
+        send: Box<Send>,
+        answer: oneshot::Sender<Result<Ack, SendError>>,
+    },
+    /// Has an answer; its reference is filled in when it leaves.
+    Ask {
+        frame: Box<ClientFrame>,
+        answer: Waiter,
+    },
+    Mark(ConversationId, Marked),
+    Typing(Typing),
+    Focus(Vec<ConversationId>),
     Reconnect,
     Stop,
 }
+
+/// Whoever waits for an answer over the socket.
+pub(crate) type Waiter = oneshot::Sender<Result<Answer, CommandError>>;
 
 impl Client {
     /// Starts a client in the background of the present runtime. It connects by itself, and comes back by itself.
@@ -207,11 +233,105 @@ impl Client {
         to: ConversationId,
         text: impl Into<String>,
     ) -> Result<Ack, SendError> {
-        let content = Content { text: Some(text.into()), ..Content::default() };
+        self.send_content(client_id, to, Content { text: Some(text.into()), ..Content::default() }).await
+    }
+
+    /// The same with anything a message may hold.
+    pub async fn send_content(
+        &self,
+        client_id: ClientId,
+        to: ConversationId,
+        content: Content,
+    ) -> Result<Ack, SendError> {
         let send = Send { client_id, conversation: to, content };
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command::Send { send: Box::new(send), answer }).await.map_err(|_| SendError::Ended)?;
         answered.await.unwrap_or(Err(SendError::Ended))
+    }
+
+    /// Changes a message of this user's; answers the position of the change.
+    pub async fn edit(
+        &self,
+        conversation: ConversationId,
+        message: MessageId,
+        change: ContentChange,
+    ) -> Result<Option<Seq>, CommandError> {
+        self.done(ClientFrame::Edit(Box::new(Edit { reference: None, conversation, message, change }))).await
+    }
+
+    /// Deletes messages for all, at most 100.
+    pub async fn delete(
+        &self,
+        conversation: ConversationId,
+        messages: Vec<MessageId>,
+    ) -> Result<Option<Seq>, CommandError> {
+        self.done(ClientFrame::Delete(Delete { reference: None, conversation, messages })).await
+    }
+
+    /// Adds a reaction, or takes it back; zero if nothing changed.
+    pub async fn react(
+        &self,
+        conversation: ConversationId,
+        message: MessageId,
+        emoji: impl Into<String>,
+        op: ReactionOp,
+    ) -> Result<Option<Seq>, CommandError> {
+        let emoji = emoji.into();
+        self.done(ClientFrame::React(React { reference: None, conversation, message, emoji, op })).await
+    }
+
+    /// Sets what others see of this user's presence.
+    pub async fn set_status(&self, status: Status) -> Result<(), CommandError> {
+        self.done(ClientFrame::Status(SetStatus { reference: None, status })).await.map(drop)
+    }
+
+    /// Watches users, and no longer watches others, also over reconnects; answers how those added are. Without a
+    /// socket it takes effect with the next one.
+    pub async fn watch(&self, add: Vec<UserId>, remove: Vec<UserId>) -> Result<Vec<Presence>, CommandError> {
+        match self.ask(ClientFrame::Watch(Watch { reference: None, add, remove })).await? {
+            Answer::States(states) => Ok(states),
+            Answer::Done(_) => Err(CommandError::Unexpected),
+        }
+    }
+
+    /// Says how far the user has read (which is also received), now and after every reconnect.
+    pub async fn read_to(&self, conversation: ConversationId, seq: Seq) {
+        self.tell(Command::Mark(conversation, Marked { read: Some(seq), delivered: Some(seq) })).await;
+    }
+
+    /// Says how far this device has received.
+    pub async fn received_to(&self, conversation: ConversationId, seq: Seq) {
+        self.tell(Command::Mark(conversation, Marked { read: None, delivered: Some(seq) })).await;
+    }
+
+    /// Says that the user types, or no longer. Lost without a socket.
+    pub async fn typing(&self, conversation: ConversationId, state: TypingState) {
+        self.tell(Command::Typing(Typing { conversation, state })).await;
+    }
+
+    /// Says what is on screen, at most four conversations: their typing and receipts are told. Said again after every
+    /// reconnect.
+    pub async fn focus(&self, conversations: Vec<ConversationId>) {
+        self.tell(Command::Focus(conversations)).await;
+    }
+
+    async fn done(&self, frame: ClientFrame) -> Result<Option<Seq>, CommandError> {
+        match self.ask(frame).await? {
+            Answer::Done(seq) => Ok(seq),
+            Answer::States(_) => Err(CommandError::Unexpected),
+        }
+    }
+
+    async fn ask(&self, frame: ClientFrame) -> Result<Answer, CommandError> {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Ask { frame: Box::new(frame), answer };
+        self.commands.send(command).await.map_err(|_| CommandError::Ended)?;
+        answered.await.unwrap_or(Err(CommandError::Ended))
+    }
+
+    async fn tell(&self, command: Command) {
+        // A client that has ended has nobody to tell.
+        let _ = self.commands.send(command).await;
     }
 
     /// A fresh id, by the server's clock.
@@ -221,12 +341,11 @@ impl Client {
 
     /// Leaves this socket and resumes on the next gateway.
     pub async fn reconnect(&self) {
-        // A client that has ended has no socket to leave.
-        let _ = self.commands.send(Command::Reconnect).await;
+        self.tell(Command::Reconnect).await;
     }
 
     /// Closes the socket and ends. Sends without an answer hear [`SendError::Ended`].
     pub async fn stop(&self) {
-        let _ = self.commands.send(Command::Stop).await;
+        self.tell(Command::Stop).await;
     }
 }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use chat_protocol::{
     ErrorCode,
-    frame::{Ack, SecretText},
+    frame::{Ack, ClientFrame, SecretText},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -14,8 +14,15 @@ use tokio::{
 };
 
 use crate::{
-    Config, Happened, Rest, SendError, Stopped, backoff::Backoff, client::Command, clock::ServerClock, outbox::Outbox,
-    positions::Positions, wire::Wire,
+    CommandError, Config, Happened, Rest, SendError, Stopped,
+    answers::Answers,
+    backoff::Backoff,
+    client::{Command, Waiter},
+    clock::ServerClock,
+    outbox::Outbox,
+    positions::Positions,
+    wire::Wire,
+    wishes::Wishes,
 };
 
 /// Sends that one client holds without an answer; more wait in their callers.
@@ -44,6 +51,8 @@ pub(crate) async fn run(
         outlet,
         positions,
         outbox,
+        answers: Answers::new(),
+        wishes: Wishes::default(),
         access_token,
         refresh_token,
     };
@@ -60,6 +69,8 @@ struct Driver {
     outlet: mpsc::Sender<Happened>,
     positions: Positions,
     outbox: Outbox<Answer>,
+    answers: Answers<Waiter>,
+    wishes: Wishes,
     backoff: Backoff,
     access_token: SecretText,
     refresh_token: Option<SecretText>,
@@ -80,12 +91,18 @@ enum End {
     },
     /// The access token is over.
     Renew,
+    /// The next socket is open already; the present one stays until that is live.
+    Moved {
+        old: Option<Box<Wire>>,
+        new: Box<Wire>,
+    },
 }
 
 impl Driver {
     async fn run(mut self) {
+        let mut end = self.one_socket().await;
         let stopped = loop {
-            match self.one_socket().await {
+            match end {
                 End::Stop(stopped) => break stopped,
                 End::Again { code, after } => {
                     self.disconnected(code).await;
@@ -101,19 +118,24 @@ impl Driver {
                         break stopped;
                     }
                 }
+                End::Moved { old, new } => {
+                    self.disconnected(None).await;
+                    self.gateway = self.gateway.wrapping_add(1);
+                    self.aim();
+                    end = self.serve(*new, old.map(|old| *old)).await;
+                    continue;
+                }
             }
             self.gateway = self.gateway.wrapping_add(1);
+            end = self.one_socket().await;
         };
         self.tell(Happened::Stopped(stopped)).await;
     }
 
     async fn one_socket(&mut self) -> End {
-        let Some(base) = self.config.gateways.get(self.gateway % self.config.gateways.len().max(1)).cloned() else {
-            return End::Stop(Stopped::ByItself);
-        };
-        self.rest = self.rest.at(&base);
+        let Some(base) = self.aim() else { return End::Stop(Stopped::ByItself) };
         match Wire::open(&base, self.config.codec).await {
-            Ok(wire) => self.serve(wire).await,
+            Ok(wire) => self.serve(wire, None).await,
             Err(err) => {
                 tracing::debug!(gateway = base, error = %err, "not connected");
                 End::Again { code: None, after: None }
@@ -121,8 +143,22 @@ impl Driver {
         }
     }
 
+    /// Requests and sockets go to the gateway whose turn it is.
+    fn aim(&mut self) -> Option<String> {
+        let base = self.base(self.gateway)?;
+        self.rest = self.rest.at(&base);
+        Some(base)
+    }
+
+    fn base(&self, turn: usize) -> Option<String> {
+        self.config.gateways.get(turn % self.config.gateways.len().max(1)).cloned()
+    }
+
     async fn disconnected(&mut self, code: Option<u16>) {
         self.positions.on_disconnected();
+        for waiter in self.answers.on_disconnected() {
+            let _ = waiter.send(Err(CommandError::Lost));
+        }
         for send in self.outbox.on_disconnected(self.now()) {
             let Self { config, .. } = self;
             let (client_id, conversation) = (send.client_id, send.conversation);
@@ -140,7 +176,14 @@ impl Driver {
                 () = sleep_until(until) => return None,
                 command = self.commands.recv(), if self.outbox.len() < SENDS => match command {
                     Some(Command::Send { send, answer }) => self.outbox.push(*send, answer, self.now()),
-                    Some(Command::Reconnect) => {}
+                    Some(Command::Ask { frame, answer }) => {
+                        self.note(&frame);
+                        let _ = answer.send(Err(CommandError::NotConnected));
+                    }
+                    // Said to the next socket.
+                    Some(Command::Mark(conversation, marked)) => drop(self.wishes.mark(conversation, marked)),
+                    Some(Command::Focus(conversations)) => drop(self.wishes.focus(conversations)),
+                    Some(Command::Typing(_) | Command::Reconnect) => {}
                     Some(Command::Stop) | None => return Some(Stopped::ByItself),
                 },
             }
@@ -179,6 +222,19 @@ impl Driver {
             // Whoever waited may have left.
             let _ = answer.send(Err(SendError::GaveUp { last }));
         }
+    }
+
+    /// What is to be said again to every socket.
+    fn note(&mut self, frame: &ClientFrame) {
+        if let ClientFrame::Watch(watch) = frame {
+            self.wishes.watch(&watch.add, &watch.remove);
+        }
+    }
+
+    /// What may be lost is, when the reader lags: events must not wait behind it.
+    fn mention(&self, what: Happened) {
+        self.config.observer.happened(&what);
+        let _ = self.outlet.try_send(what);
     }
 
     /// Observers hear it at once, the reader as soon as it reads.

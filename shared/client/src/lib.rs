@@ -9,6 +9,10 @@ mod positions; // decides: what an event means for a conversation
 
 mod outbox; // decides: what is sent again, and when
 
+mod answers; // decides: whose answer it is
+
+mod wishes; // decides: what every new socket is told
+
 mod backoff; // decides: how long to wait before coming back
 
 mod clock; // the server's time, to mint client ids by
@@ -19,8 +23,12 @@ mod wire; // one WebSocket, in both codecs
 
 mod client; // the handle, its settings, and what it tells
 
-mod driver; // does what the four above decide, over one socket after another
+mod driver; // does what those above decide, over one socket after another
 
+pub use answers::CommandError;
 pub use client::{Client, Config, Events, Happened, Observer, Stopped, Unwatched};
 pub use outbox::SendError;
-pub use rest::{LoggedIn, NewConversation, Page, Rest, RestError, Shown};
+pub use rest::{
+    Listed, LoggedIn, NewConversation, Outcome, Page, ProfileChange, Rest, RestError, Sent, SettingsChange, Shown,
+    ShownMember,
+};

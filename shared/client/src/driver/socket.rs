@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Driver, End, SENDS};
 use crate::{
-    Happened, LoggedIn, Page, Rest, RestError, SendError, Stopped,
+    CommandError, Happened, LoggedIn, Page, Rest, RestError, SendError, Stopped,
+    answers::Answer,
     client::Command,
     outbox::Failed,
     positions::Step,
@@ -43,6 +44,8 @@ struct Socket {
     /// The gateway asked to leave then.
     leave_at: Option<Instant>,
     renewing: bool,
+    /// The socket before this one, open until this one is live; what it still hears is replayed here.
+    before: Option<Wire>,
     work: FuturesUnordered<BoxFuture<'static, Work>>,
 }
 
@@ -51,11 +54,13 @@ enum Work {
     Read(ConversationId, Seq, Result<Page<EventFrame>, RestError>),
     Renewed(Box<Result<LoggedIn, RestError>>),
     AskAgain(ConversationId),
+    /// The next gateway answered, or did not.
+    Opened(Option<Box<Wire>>),
 }
 
 impl Driver {
     /// Until the socket ends, one way or the other.
-    pub(super) async fn serve(&mut self, wire: Wire) -> End {
+    pub(super) async fn serve(&mut self, wire: Wire, before: Option<Wire>) -> End {
         self.sockets += 1;
         let mut socket = Socket {
             wire,
@@ -67,6 +72,7 @@ impl Driver {
             told_to_wait: None,
             leave_at: None,
             renewing: false,
+            before,
             work: FuturesUnordered::new(),
         };
         let end = match self.introduce(&mut socket).await {
@@ -80,8 +86,13 @@ impl Driver {
         if let Some(since) = socket.live_since {
             self.backoff.was_live_for(since.elapsed());
         }
-        socket.wire.close().await;
-        end
+        match end {
+            End::Moved { new, .. } => End::Moved { old: Some(Box::new(socket.wire)), new },
+            end => {
+                socket.wire.close().await;
+                end
+            }
+        }
     }
 
     /// The first frame: where this client was, or who it is.
@@ -123,28 +134,66 @@ impl Driver {
                     Heard::Closed(code) => Err(socket.ended(code)),
                 }
             }
-            command = self.commands.recv(), if self.outbox.len() < SENDS => match command {
-                Some(Command::Send { send, answer }) => {
-                    self.outbox.push(*send, answer, self.now());
-                    Ok(())
-                }
-                Some(Command::Reconnect) => Err(End::Again { code: None, after: Some(Duration::ZERO) }),
-                Some(Command::Stop) | None => Err(End::Stop(Stopped::ByItself)),
-            },
+            command = self.commands.recv(), if self.outbox.len() < SENDS && self.answers.len() < SENDS => {
+                self.on_command(socket, command).await
+            }
             Some(work) = socket.work.next(), if !socket.work.is_empty() => self.on_work(socket, work).await,
             () = sleep_until(wake) => {
                 let now = Instant::now();
                 if socket.leave_at.is_some_and(|at| now >= at) {
-                    return Err(End::Again { code: None, after: Some(Duration::ZERO) });
+                    socket.leave_at = None;
+                    self.open_next(socket);
                 }
                 if now >= silent { Err(End::Again { code: None, after: None }) } else { Ok(()) }
             }
         }
     }
 
+    async fn on_command(&mut self, socket: &mut Socket, command: Option<Command>) -> Result<(), End> {
+        let frame = match command {
+            Some(Command::Send { send, answer }) => {
+                self.outbox.push(*send, answer, self.now());
+                None
+            }
+            Some(Command::Ask { frame, answer }) => {
+                self.note(&frame);
+                if socket.user.is_some() {
+                    let reference = self.answers.asked(answer);
+                    Some(frame.with_reference(reference))
+                } else {
+                    let _ = answer.send(Err(CommandError::NotConnected));
+                    None
+                }
+            }
+            Some(Command::Mark(conversation, marked)) => self.wishes.mark(conversation, marked),
+            Some(Command::Typing(typing)) => Some(ClientFrame::Typing(typing)),
+            Some(Command::Focus(conversations)) => Some(self.wishes.focus(conversations)),
+            Some(Command::Reconnect) => return Err(End::Again { code: None, after: Some(Duration::ZERO) }),
+            Some(Command::Stop) | None => return Err(End::Stop(Stopped::ByItself)),
+        };
+        // Before `ready` nothing but the first frame may be said; wishes are said then anyway.
+        match frame.filter(|_| socket.user.is_some()) {
+            Some(frame) => socket.say(&frame).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Asked to leave: the next socket is opened beside this one.
+    fn open_next(&self, socket: &mut Socket) {
+        let (base, codec) = (self.base(self.gateway.wrapping_add(1)), self.config.codec);
+        let opening = async move {
+            let opened = match base {
+                Some(base) => Wire::open(&base, codec).await.ok(),
+                None => None,
+            };
+            Work::Opened(opened.map(Box::new))
+        };
+        socket.work.push(opening.boxed());
+    }
+
     async fn on_frame(&mut self, socket: &mut Socket, frame: ServerFrame) -> Result<(), End> {
         match frame {
-            ServerFrame::Ready(ready) => self.on_ready(socket, &ready).await,
+            ServerFrame::Ready(ready) => return self.on_ready(socket, &ready).await,
             ServerFrame::Event(event) => {
                 let steps = self.positions.on_event(event);
                 return self.perform(socket, steps).await;
@@ -160,6 +209,9 @@ impl Driver {
             ServerFrame::Live(live) => {
                 self.resume_token = Some(live.resume_token);
                 socket.live_since = Some(Instant::now());
+                if let Some(before) = socket.before.take() {
+                    before.close().await;
+                }
                 self.tell(Happened::Live).await;
             }
             ServerFrame::Renewed(renewed) => self.resume_token = Some(renewed.resume_token),
@@ -173,31 +225,49 @@ impl Driver {
             ServerFrame::Error(failure) => return self.on_error(socket, *failure).await,
             ServerFrame::Left(left) => {
                 self.positions.on_left(left.conversation);
+                self.wishes.on_left(left.conversation);
                 self.tell(Happened::Left { conversation: left.conversation, reason: left.reason }).await;
             }
             ServerFrame::AuthExpiring(_) => self.begin_renewal(socket, Duration::ZERO),
             ServerFrame::Goaway(goaway) => {
                 socket.leave_at = Some(Instant::now() + Duration::from_millis(goaway.after_ms));
             }
-            ServerFrame::Ok(_)
-            | ServerFrame::Pong(_)
-            | ServerFrame::Marker(_)
-            | ServerFrame::Typing(_)
-            | ServerFrame::Presence(_)
-            | ServerFrame::Counts(_) => {}
+            ServerFrame::Ok(done) => {
+                if let Some(waiter) = self.answers.on_answer(done.reference) {
+                    let _ = waiter.send(Ok(Answer::Done(done.seq)));
+                }
+            }
+            ServerFrame::Presence(shown) => match self.answers.on_answer(shown.reference) {
+                Some(waiter) => {
+                    let _ = waiter.send(Ok(Answer::States(shown.states)));
+                }
+                None => self.mention(Happened::Presence(shown.states)),
+            },
+            ServerFrame::Marker(marker) => self.mention(Happened::Marker(marker)),
+            ServerFrame::Typing(typing) => self.mention(Happened::Typing(typing)),
+            ServerFrame::Counts(counts) => self.mention(Happened::Counts(counts)),
+            ServerFrame::Pong(_) => {}
         }
         Ok(())
     }
 
-    async fn on_ready(&mut self, socket: &mut Socket, ready: &Ready) {
+    async fn on_ready(&mut self, socket: &mut Socket, ready: &Ready) -> Result<(), End> {
         self.clock.correct(ready.time);
         self.backoff.told(ready.reconnect);
         socket.silence_max = Duration::from_millis(ready.ping_ms.saturating_mul(2)) + PATIENCE;
         socket.user = Some(ready.user);
         self.tell(Happened::Opened { socket: socket.number, user: ready.user }).await;
+        for frame in self.wishes.again() {
+            socket.say(&frame).await?;
+        }
+        Ok(())
     }
 
     async fn on_error(&mut self, socket: &mut Socket, failure: Failure) -> Result<(), End> {
+        if let Some(waiter) = self.answers.on_answer(failure.reference) {
+            let _ = waiter.send(Err(failure.into()));
+            return Ok(());
+        }
         let Failure { reference, client_id, code, retry_after_ms, time, .. } = failure;
         let retry_after = retry_after_ms.map(Duration::from_millis);
         if let Some(time) = time {
@@ -276,6 +346,15 @@ impl Driver {
                         Ok(())
                     }
                 }
+            }
+            Work::Opened(Some(new)) => {
+                // Filled in by `serve`, which has the old one.
+                Err(End::Moved { old: None, new })
+            }
+            // Nobody there to go to: this socket is served until its end.
+            Work::Opened(None) => {
+                socket.leave_at = Some(Instant::now() + PAUSE);
+                Ok(())
             }
             Work::AskAgain(conversation) => {
                 let steps = self.positions.ask(conversation).into_iter().collect();

@@ -75,6 +75,27 @@ impl ClientFrame {
         }
     }
 
+    /// The same with this reference, if frames of its kind have one.
+    #[must_use]
+    pub fn with_reference(mut self, reference: Ref) -> Self {
+        let place = match &mut self {
+            Self::Auth(auth) => &mut auth.reference,
+            Self::Ping(ping) => &mut ping.reference,
+            Self::Follow(follow) => &mut follow.reference,
+            Self::Unfollow(unfollow) => &mut unfollow.reference,
+            Self::Edit(edit) => &mut edit.reference,
+            Self::Delete(delete) => &mut delete.reference,
+            Self::React(react) => &mut react.reference,
+            Self::Watch(watch) => &mut watch.reference,
+            Self::Status(status) => &mut status.reference,
+            Self::Hello(_) | Self::Resume(_) | Self::Send(_) | Self::Mark(_) | Self::Typing(_) | Self::Focus(_) => {
+                return self;
+            }
+        };
+        *place = Some(reference);
+        self
+    }
+
     /// What an answer to it names: its `ref` or its `client_id`, and its conversation.
     pub const fn addressee(&self) -> (Option<Ref>, Option<ClientId>, Option<ConversationId>) {
         match self {

@@ -87,6 +87,8 @@ impl Observer for Notebook {
                 self.page.send_modify(|page| _ = page.last.insert(conversation, head));
             }
             Happened::Left { conversation, .. } => self.recorder.record(Event::Unfollow { client, conversation }),
+            // What may be lost proves nothing.
+            Happened::Marker(_) | Happened::Typing(_) | Happened::Presence(_) | Happened::Counts(_) => {}
             Happened::Sending { client_id, conversation, socket } => {
                 let socket = client * SOCKETS_MAX + socket;
                 self.recorder.record(Event::Sent { key: self.key(conversation, client_id), socket });
