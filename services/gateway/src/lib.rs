@@ -34,6 +34,8 @@ mod control; // changes that must be serialised
 
 mod history; // reading back: store and tail, merged
 
+mod unread; // what a reader has not seen
+
 mod rest; // requests
 
 mod console; // the web console

@@ -67,6 +67,11 @@ impl Overlay {
         }
     }
 
+    /// Every message that these events created, as it is after them, oldest first.
+    pub fn messages(&self) -> impl Iterator<Item = Message> {
+        self.created.values().map(|message| self.current(message.clone()))
+    }
+
     /// Lays these events over a page of the store that was read later than they were.
     pub fn merge(&self, stored: MessagePage, cursor: Cursor, size: usize) -> MessagePage {
         let MessagePage { messages, more } = stored;

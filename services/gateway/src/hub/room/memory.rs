@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_protocol::{Seq, event::Event, frame::EventFrame};
+use chat_protocol::{Seq, event::Event, frame::EventFrame, model::Message};
 use chat_store::{Cursor, MessagePage};
 
 use super::Room;
@@ -25,6 +25,12 @@ impl Room {
             state.tail.after(after).cloned().collect()
         };
         Some(self.overlay(&events))
+    }
+
+    /// The messages of the tail in memory, oldest first.
+    pub async fn newest_in_memory(&self) -> Vec<Message> {
+        let events: Vec<Arc<Delivery>> = self.lock().await.tail.events().cloned().collect();
+        self.overlay(&events).messages().collect()
     }
 
     fn overlay(&self, events: &[Arc<Delivery>]) -> Overlay {
