@@ -4,13 +4,18 @@
 //! write that waits. Reads run on blocking threads, a bounded number at once, each on one snapshot.
 
 mod conversations;
+mod jobs;
 mod key; // how ids and positions sort as bytes
 mod latest; // the last writer by position
+mod markers;
 mod marks;
 mod members;
 mod messages;
+mod reactions;
+mod relations;
 mod sessions;
 mod stage; // the writes of one job, readable before they are committed
+mod statuses;
 mod sweep; // rows that end by themselves
 mod tables; // which row lies where
 mod users;

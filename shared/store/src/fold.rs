@@ -8,9 +8,12 @@ use std::collections::HashSet;
 
 use chat_protocol::{
     ConversationId, MessageId, Seq, Timestamp, UserId,
-    event::{Body, ConversationCreated, Event, EventError, MemberChanged, ReactionChanged, ReactionOp},
+    event::{
+        BanTerms, Body, ConversationCreated, Event, EventError, MemberChanged, MemberLeft, ReactionChanged, ReactionOp,
+        SettingsUpdated,
+    },
     id::ClientId,
-    model::{Content, HistoryAccess, Kind, Member, Message, Settings, Visibility},
+    model::{Ban, Content, HistoryAccess, Kind, Member, MemberSettings, Message, Settings, Visibility},
     rights::Role,
 };
 
@@ -97,6 +100,31 @@ pub enum Change {
         /// Who.
         user: UserId,
     },
+    /// Somebody is kept out from here on, or (`None`) no longer.
+    Ban {
+        /// Who.
+        user: UserId,
+        /// How.
+        ban: Option<Ban>,
+    },
+    /// A user (whose feed this is) blocks another one, or no longer.
+    Block {
+        /// The user.
+        by: UserId,
+        /// The other one.
+        user: UserId,
+        /// Which of the two.
+        present: bool,
+    },
+    /// What a user (whose feed this is) set for a conversation of theirs, whole.
+    MemberSettings {
+        /// The user.
+        of: UserId,
+        /// Which.
+        conversation: ConversationId,
+        /// What.
+        settings: MemberSettings,
+    },
 }
 
 /// What follows from an event of the log; [`StoreError::Refused`] if its bytes are no event.
@@ -136,23 +164,43 @@ fn changes(row: &EventRow, event: &Event) -> Vec<Change> {
         Body::PinRemoved(pin) => pinned(earlier(pin.message), false),
         Body::MemberJoined(joined) => vec![member_joined(row.seq, event.at, *joined)],
         Body::MemberUpdated(updated) => vec![Change::MemberRole { user: updated.user, role: updated.role }],
-        Body::MemberLeft(left) => vec![Change::MemberLeft { user: left.user }],
+        Body::MemberLeft(left) => member_left(event, left),
+        Body::BanLifted(lifted) => vec![Change::Ban { user: lifted.user, ban: None }],
         Body::ConversationCreated(created) => conversation_created(row.seq, event, created),
         Body::ConversationUpdated(updated) => {
             vec![Change::ConversationSettings { visibility: updated.visibility, settings: updated.settings.clone() }]
         }
         Body::ConversationDeleted(_) => vec![Change::ConversationDeleted],
-        // A feed's events are rows only. A user's list of conversations is written from the conversations' own events:
-        // a row has the positions of one shard, else "the last writer" would mean nothing.
-        Body::ConversationAdded(_)
-        | Body::ConversationRemoved(_)
-        | Body::SettingsUpdated(_)
-        | Body::BlockAdded(_)
-        | Body::BlockRemoved(_)
-        | Body::UserUpdated(_)
-        | Body::BanLifted(_)
-        | Body::Other { .. } => Vec::new(),
+        Body::BlockAdded(block) => blocked(row, block.user, true),
+        Body::BlockRemoved(block) => blocked(row, block.user, false),
+        Body::SettingsUpdated(SettingsUpdated { conversation, settings }) => {
+            let (of, conversation, settings) = (owner(row), *conversation, *settings);
+            vec![Change::MemberSettings { of, conversation, settings }]
+        }
+        // Rows only. A user's list of conversations is written from the conversations' own events: a row has the
+        // positions of one shard, else "the last writer" would mean nothing. A profile is written by its user.
+        Body::ConversationAdded(_) | Body::ConversationRemoved(_) | Body::UserUpdated(_) | Body::Other { .. } => {
+            Vec::new()
+        }
     }
+}
+
+/// Whose feed a row stands in: its conversation has the user's own bits.
+const fn owner(row: &EventRow) -> UserId {
+    UserId::from_u128(row.conversation.as_u128())
+}
+
+fn blocked(row: &EventRow, user: UserId, present: bool) -> Vec<Change> {
+    vec![Change::Block { by: owner(row), user, present }]
+}
+
+fn member_left(event: &Event, left: &MemberLeft) -> Vec<Change> {
+    let user = left.user;
+    let ban = left.ban.as_ref().map(|BanTerms { reason, until }| {
+        let ban = Ban { user, by: event.by, reason: reason.clone(), until: *until, at: event.at };
+        Change::Ban { user, ban: Some(ban) }
+    });
+    [Change::MemberLeft { user }].into_iter().chain(ban).collect()
 }
 
 fn conversation_created(seq: Seq, event: &Event, created: &ConversationCreated) -> Vec<Change> {

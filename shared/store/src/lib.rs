@@ -14,7 +14,6 @@ pub mod window; // which partition holds a position, how wide the next one is (p
 mod embedded; // the engine of one process
 pub mod migrate; // the CQL schema, versioned
 mod scylla; // the engine of a cluster
-mod unbuilt;
 
 pub mod metrics; // their names
 

@@ -23,6 +23,18 @@ mod messages; // reading what was said
 
 mod apply; // writing what the log said
 
+mod reactions; // reactions and pins
+
+mod relations; // blocks, bans, members' settings
+
+mod markers; // how far members have read
+
+mod statuses; // presence that lasts
+
+mod jobs; // long work
+
+mod purge; // removing for good
+
 mod marks; // high-water marks, and whether the schema is ours
 
 use std::sync::Arc;
@@ -48,6 +60,12 @@ pub struct Scylla {
     windows: windows::Windows,
     messages: messages::Statements,
     apply: apply::Statements,
+    reactions: reactions::Statements,
+    relations: relations::Statements,
+    markers: markers::Statements,
+    statuses: statuses::Statements,
+    jobs: jobs::Statements,
+    purge: purge::Statements,
     marks: marks::Statements,
 }
 
@@ -84,6 +102,12 @@ impl Scylla {
             windows: windows::Windows::prepare(&db, sizing).await?,
             messages: messages::Statements::prepare(&db).await?,
             apply: apply::Statements::prepare(&db).await?,
+            reactions: reactions::Statements::prepare(&db).await?,
+            relations: relations::Statements::prepare(&db).await?,
+            markers: markers::Statements::prepare(&db).await?,
+            statuses: statuses::Statements::prepare(&db).await?,
+            jobs: jobs::Statements::prepare(&db).await?,
+            purge: purge::Statements::prepare(&db).await?,
             marks: marks::Statements::prepare(&db).await?,
             keyspace,
             clock,

@@ -12,14 +12,18 @@ use chat_testkit::servers::Cql;
 use tokio::sync::OnceCell;
 
 mod contract {
+    pub(crate) mod additions;
     pub(crate) mod conversations;
     pub(crate) mod events;
     pub(crate) mod histories;
+    pub(crate) mod jobs;
+    pub(crate) mod markers;
     pub(crate) mod marks;
     pub(crate) mod members;
     pub(crate) mod messages;
     pub(crate) mod pages;
     pub(crate) mod play;
+    pub(crate) mod relations;
     pub(crate) mod sessions;
     pub(crate) mod users;
 }
@@ -33,6 +37,8 @@ macro_rules! holds_over {
                     an_account_is_found_by_id_and_by_name, one_of_many_gets_a_name, creating_again_changes_nothing,
                     a_profile_changes_field_by_field, a_new_password_replaces_the_old_one,
                     profiles_come_in_the_order_asked, names_are_found_by_prefix, texts_keep_every_character,
+                    a_new_name_leads_to_the_account_and_the_old_one_is_free,
+                    a_closed_account_is_known_but_not_found_by_name,
                 }
                 sessions {
                     a_session_is_there_until_it_ends, an_expired_session_is_gone, sessions_come_newest_first,
@@ -62,6 +68,22 @@ macro_rules! holds_over {
                     events_come_as_they_were_appended, pages_of_events_chain, heads_are_the_newest_positions,
                     an_event_of_a_later_version_is_kept, what_is_no_event_is_refused,
                     what_was_put_aside_is_listed_by_shard,
+                }
+                additions {
+                    reactions_come_in_any_order, reactions_of_a_page_are_those_of_its_messages,
+                    who_reacted_is_paged_by_emoji_and_user, pins_are_listed_newest_message_first,
+                }
+                relations {
+                    a_block_is_seen_from_both_sides, blocks_are_paged_by_user,
+                    a_ban_removes_and_lasts_until_it_is_lifted, settings_are_the_members_own,
+                }
+                markers {
+                    markers_never_go_back, markers_are_listed_by_conversation,
+                    a_status_stays_and_last_seen_goes_forward,
+                }
+                jobs {
+                    a_job_has_one_worker_at_a_time, a_job_waits_for_its_time,
+                    a_purged_conversation_is_empty_and_stays_deleted, an_erased_user_leaves_an_id,
                 }
                 marks { marks_never_go_back, the_store_says_that_it_is_there }
                 histories { any_order_and_any_repetition_converge }

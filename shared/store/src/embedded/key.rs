@@ -1,6 +1,6 @@
 //! How ids, positions and times become bytes that sort as they do.
 
-use chat_protocol::{ClientId, ConversationId, MessageId, Seq, SessionId, Shard, Timestamp, UserId};
+use chat_protocol::{ClientId, ConversationId, JobId, MessageId, Seq, SessionId, Shard, Timestamp, UserId};
 
 use crate::StoreError;
 
@@ -25,6 +25,7 @@ big_endian! {
     SessionId: SessionId::as_u128,
     ConversationId: ConversationId::as_u128,
     ClientId: ClientId::as_u128,
+    JobId: JobId::as_u128,
     MessageId: MessageId::as_u64,
     Seq: Seq::get,
     Shard: Shard::get,

@@ -153,3 +153,21 @@ fn change(
         Ok(())
     }
 }
+
+/// The conversations whose lists hold a user, or did.
+pub(super) fn conversations(stage: &Stage<'_>, user: UserId) -> Result<Vec<ConversationId>, StoreError> {
+    let keys = stage.keys(&OF_USER, user)?;
+    keys.iter().map(|key| Ok(ConversationId::from_u128(ends_with_id(key)?))).collect()
+}
+
+/// Removes a part of a conversation's members, from their own lists too; whether there may be more.
+pub(super) fn purge(stage: &mut Stage<'_>, of: ConversationId, most: usize) -> Result<bool, StoreError> {
+    let keys = stage.some_keys(&MEMBERS, of, most)?;
+    let more = keys.len() == most;
+    for key in keys {
+        let user = UserId::from_u128(ends_with_id(&key)?);
+        stage.remove(&OF_USER, (user, of));
+        stage.remove(&MEMBERS, (of, user));
+    }
+    Ok(more)
+}

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Embedded,
     key::ends_with_seq,
+    stage::Stage,
     tables::{Subject, Table},
     view::between,
 };
@@ -26,10 +27,6 @@ static MESSAGES: Table<State> = Table::new(Subject::Messages, b'm');
 static EDITS: Table<()> = Table::new(Subject::Messages, b'r');
 /// Messages by conversation, sender and client id.
 static DEDUPE: Table<Dedupe> = Table::new(Subject::Messages, b'd');
-/// Reactions by conversation, position of the message, user and emoji.
-static REACTIONS: Table<Toggle> = Table::new(Subject::Messages, b'x');
-/// Pins by conversation and position of the message.
-static PINS: Table<Toggle> = Table::new(Subject::Messages, b'p');
 /// Events put aside, by shard and position.
 static QUARANTINE: Table<Aside> = Table::new(Subject::Messages, b'q');
 
@@ -60,13 +57,6 @@ struct State {
 struct Dedupe {
     message: MessageId,
     until: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Toggle {
-    /// The position of the last change.
-    at: Seq,
-    present: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,20 +129,10 @@ impl Messages for Embedded {
     }
 }
 
-#[cfg(test)]
-pub(super) fn reaction(
-    view: &super::view::View<'_>,
-    of: ConversationId,
-    (message, user, emoji): (Seq, UserId, &str),
-) -> Result<Option<(Seq, bool)>, StoreError> {
-    Ok(view.get(&REACTIONS, (of, message, user, emoji))?.map(|row| (row.at, row.present)))
-}
-
-#[cfg(test)]
-pub(super) fn pin(
-    view: &super::view::View<'_>,
-    of: ConversationId,
-    message: Seq,
-) -> Result<Option<(Seq, bool)>, StoreError> {
-    Ok(view.get(&PINS, (of, message))?.map(|row| (row.at, row.present)))
+/// Removes a part of a conversation's events and what follows from them; whether there may be more.
+pub(super) fn purge(stage: &mut Stage<'_>, of: ConversationId, most: usize) -> Result<bool, StoreError> {
+    Ok(stage.remove_some(&DEDUPE, of, most)?
+        || stage.remove_some(&EDITS, of, most)?
+        || stage.remove_some(&MESSAGES, of, most)?
+        || stage.remove_some(&EVENTS, of, most)?)
 }

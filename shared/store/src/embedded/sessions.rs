@@ -125,6 +125,16 @@ impl Sessions for Embedded {
     }
 }
 
+/// Removes every log-in of a user.
+pub(super) fn erase(stage: &mut Stage<'_>, user: UserId) -> Result<(), StoreError> {
+    for key in stage.keys(&OF_USER, user)? {
+        let id = SessionId::from_u128(ends_with_id(&key)?);
+        stage.remove(&SESSIONS, id);
+        stage.remove(&OF_USER, (user, id));
+    }
+    Ok(())
+}
+
 fn find(view: &View<'_>, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
     let row = view.get(&SESSIONS, id)?.filter(|row| row.until > view.now);
     Ok(row.map(|row| row.session(id)))

@@ -68,6 +68,31 @@ impl<'t> Stage<'t> {
         Ok(keys)
     }
 
+    /// Removes rows whose keys begin with `prefix`, at most so many; whether there may be more.
+    pub(super) fn remove_some<T>(
+        &mut self,
+        table: &Table<T>,
+        prefix: impl Key,
+        most: usize,
+    ) -> Result<bool, StoreError> {
+        let keys = self.some_keys(table, prefix, most)?;
+        let more = keys.len() == most;
+        keys.into_iter().for_each(|key| self.remove_bytes(table.subject, key));
+        Ok(more)
+    }
+
+    /// Stored keys that begin with `prefix`, at most so many.
+    pub(super) fn some_keys<T>(
+        &self,
+        table: &Table<T>,
+        prefix: impl Key,
+        most: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let stored = self.tables.keyspace(table.subject).prefix(table.key(prefix)).take(most);
+        let keys = stored.map(|row| Ok(row.key()?.to_vec())).collect::<Result<_, _>>();
+        keys.map_err(|err| unreadable(&err))
+    }
+
     /// A row whose type the caller knows.
     pub(super) fn bytes(&self, subject: Subject, key: Vec<u8>) -> Result<Option<Vec<u8>>, StoreError> {
         let staged = (subject, key);

@@ -142,8 +142,8 @@ async fn reactions_and_pins_are_kept_for_those_who_will_read_them() {
     store.apply(&events).await.unwrap();
 
     let view = View::of(&store.tables);
-    assert_eq!(messages::reaction(&view, OF, (seq(10), ADA, "🎉")).unwrap(), Some((seq(12), false)));
-    assert_eq!(messages::pin(&view, OF, seq(10)).unwrap(), Some((seq(13), true)));
+    assert_eq!(reactions::reaction(&view, OF, (seq(10), ADA, "🎉")).unwrap(), Some((seq(12), false)));
+    assert_eq!(reactions::pinned(&view, OF, seq(10)).unwrap(), Some((seq(13), true)));
 }
 
 #[tokio::test]

@@ -84,12 +84,33 @@ impl Users for Embedded {
         .await
     }
 
-    async fn rename(&self, _id: UserId, _name: &str) -> Result<bool, StoreError> {
-        Err(StoreError::Other("not built".into()))
+    async fn rename(&self, id: UserId, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write("rename", move |stage| {
+            let Some(mut row) = stage.get(&ACCOUNTS, id)? else { return Ok(false) };
+            match stage.get(&NAMES, name.as_str())? {
+                Some(holder) => Ok(holder == id),
+                None => {
+                    stage.remove(&NAMES, row.user.user.name.as_str());
+                    stage.put(&NAMES, name.as_str(), &id)?;
+                    row.user.user.name = name;
+                    stage.put(&ACCOUNTS, id, &row)?;
+                    Ok(true)
+                }
+            }
+        })
+        .await
     }
 
-    async fn set_state(&self, _id: UserId, _state: chat_protocol::model::AccountState) -> Result<(), StoreError> {
-        Err(StoreError::Other("not built".into()))
+    async fn set_state(&self, id: UserId, state: AccountState) -> Result<(), StoreError> {
+        self.write("set_state", move |stage| match stage.get(&ACCOUNTS, id)? {
+            Some(mut row) => {
+                row.user.state = state;
+                stage.put(&ACCOUNTS, id, &row)
+            }
+            None => Ok(()),
+        })
+        .await
     }
 
     async fn set_password(&self, id: UserId, password_hash: &str) -> Result<(), StoreError> {
@@ -103,7 +124,11 @@ impl Users for Embedded {
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
         let ids = ids.to_vec();
-        self.read("users", move |view| users(view, ids.into_iter().map(Ok))).await
+        self.read("users", move |view| {
+            let known = |state| state != AccountState::Erased;
+            users(view, ids.into_iter().map(Ok), known).collect()
+        })
+        .await
     }
 
     async fn users_by_prefix(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError> {
@@ -115,7 +140,8 @@ impl Users for Embedded {
             };
             let last = (prefix.as_str(), AFTER_NAMES);
             let found = view.range(&NAMES, (first, Bound::Excluded(last)));
-            users(view, found.take(limit).map(|name| Ok(name?.1)))
+            let in_use = |state| matches!(state, AccountState::Active | AccountState::Suspended);
+            users(view, found.map(|name| Ok(name?.1)), in_use).take(limit).collect()
         })
         .await
     }
@@ -146,8 +172,26 @@ fn apply(change: ProfileChange, to: &mut SelfUser) {
     set(&mut to.receipts, change.receipts);
 }
 
-/// The public profiles of those that exist.
-fn users(view: &View<'_>, ids: impl Iterator<Item = Result<UserId, StoreError>>) -> Result<Vec<User>, StoreError> {
-    let found = ids.map(|id| Ok(view.get(&ACCOUNTS, id?)?.map(|row| row.user.user)));
-    found.filter_map(Result::transpose).collect()
+/// The public profiles of those that exist in a state that is to be shown.
+fn users(
+    view: &View<'_>,
+    ids: impl Iterator<Item = Result<UserId, StoreError>>,
+    shown: impl Fn(AccountState) -> bool,
+) -> impl Iterator<Item = Result<User, StoreError>> {
+    let found = ids.map(move |id| {
+        let account = view.get(&ACCOUNTS, id?)?.filter(|row| shown(row.user.state));
+        Ok(account.map(|row| row.user.user))
+    });
+    found.filter_map(Result::transpose)
+}
+
+/// Keeps of an account that there was one; its name is free again.
+pub(super) fn erase(stage: &mut Stage<'_>, id: UserId) -> Result<(), StoreError> {
+    let Some(AccountRow { user: SelfUser { user, .. }, .. }) = stage.get(&ACCOUNTS, id)? else { return Ok(()) };
+    if stage.get(&NAMES, user.name.as_str())? == Some(id) {
+        stage.remove(&NAMES, user.name.as_str());
+    }
+    let user = User { name: String::new(), display_name: None, avatar_url: None, profile: None, trusted: None, ..user };
+    let user = SelfUser { user, private: None, state: AccountState::Erased, receipts: false };
+    stage.put(&ACCOUNTS, id, &AccountRow { user, password_hash: None })
 }

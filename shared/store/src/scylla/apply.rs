@@ -158,32 +158,43 @@ impl Statements {
 }
 
 /// One row to write, and where.
-struct Write {
+pub(crate) struct Write {
     statement: PreparedStatement,
     row: Row,
     bytes: usize,
 }
 
 impl Write {
-    fn new(statement: &PreparedStatement, row: impl SerializeRow + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(statement: &PreparedStatement, row: impl SerializeRow + Send + Sync + 'static) -> Self {
         Self { statement: statement.clone(), row: Box::new(row), bytes: ROW_BYTES }
     }
 
-    fn of_bytes(self, bytes: usize) -> Self {
+    pub(crate) fn of_bytes(self, bytes: usize) -> Self {
         Self { bytes: self.bytes + bytes, ..self }
     }
 }
 
 /// A partition of a table beside the messages, within one conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Side {
-    Dedupe { slot: i64 },
-    Revisions { win: i64 },
-    Reactions { win: i64 },
+pub(crate) enum Side {
+    Dedupe {
+        slot: i64,
+    },
+    Revisions {
+        win: i64,
+    },
+    Reactions {
+        win: i64,
+    },
     Pins,
     Conversation,
     Members,
     MembershipsOf(UserId),
+    Bans,
+    /// Of the user whose feed this is, like the next but one.
+    Blocks,
+    BlockedBy(UserId),
+    MemberSettings,
 }
 
 /// What is to be written of one conversation.
@@ -357,6 +368,9 @@ impl Scylla {
                 let values = (seq, of, user.key());
                 Ok(both(user, Write::new(&statements.leave, values), Write::new(&statements.leave_of_user, values)))
             }
+            change @ (Change::Ban { .. } | Change::Block { .. } | Change::MemberSettings { .. }) => {
+                self.relation_rows(row, event.at, change)
+            }
             // Rows of the messages themselves.
             Change::MessageUpdated { .. } | Change::MessageDeleted { .. } => Ok(Vec::new()),
         }
@@ -421,7 +435,7 @@ impl Plan {
 }
 
 /// Does all of it, so many at once, until one fails.
-async fn at_once(most: usize, work: Vec<BoxFuture<'_, Result<(), StoreError>>>) -> Result<(), StoreError> {
+pub(crate) async fn at_once(most: usize, work: Vec<BoxFuture<'_, Result<(), StoreError>>>) -> Result<(), StoreError> {
     stream::iter(work).buffer_unordered(most).try_collect().await
 }
 

@@ -2,7 +2,7 @@
 //! fault, and its text names the type, never the content.
 
 use bytes::Bytes;
-use chat_protocol::{ClientId, ConversationId, Seq, SessionId, Shard, Timestamp, UserId};
+use chat_protocol::{ClientId, ConversationId, JobId, Seq, SessionId, Shard, Timestamp, UserId};
 use scylla::{deserialize::row::DeserializeRow, response::query_result::QueryRowsResult, value::CqlTimestamp};
 use serde::{
     Serialize,
@@ -35,7 +35,7 @@ pub(crate) trait AsKey {
     fn key(self) -> Key;
 }
 
-keys!(UserId user_id, SessionId session_id, ConversationId conversation_id, ClientId client_id);
+keys!(UserId user_id, SessionId session_id, ConversationId conversation_id, ClientId client_id, JobId job_id);
 
 pub(crate) const fn position(seq: Seq) -> i64 {
     seq.get().cast_signed()

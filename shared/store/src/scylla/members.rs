@@ -30,6 +30,7 @@ pub(crate) struct Statements {
     of_user: PreparedStatement,
     set_reader: PreparedStatement,
     set_reader_of_user: PreparedStatement,
+    leave: PreparedStatement,
 }
 
 impl Statements {
@@ -49,6 +50,12 @@ impl Statements {
             set_reader_of_user: db
                 .prepare_write(
                     "UPDATE memberships USING TIMESTAMP ? SET reader_present = ?, reader_at = ?, reader_seq = ? \
+                     WHERE conversation = ? AND user_id = ?",
+                )
+                .await?,
+            leave: db
+                .prepare_write(
+                    "UPDATE members USING TIMESTAMP ? SET present = false, reader_present = false \
                      WHERE conversation = ? AND user_id = ?",
                 )
                 .await?,
@@ -145,6 +152,11 @@ impl Members for Scylla {
 }
 
 impl Scylla {
+    /// A member of a conversation that is purged.
+    pub(crate) async fn leave_for_good(&self, of: ConversationId, user: UserId, stamp: i64) -> Result<(), StoreError> {
+        self.db.write(&self.members.leave, (stamp, of.key(), user.key())).await
+    }
+
     async fn find_member(&self, of: ConversationId, user: UserId) -> Result<Option<Member>, StoreError> {
         let answer = self.db.select(&self.members.find, (of.key(), user.key())).await?;
         cells::first::<Row<'_>>(&answer)?.map_or(Ok(None), |row| row.member(user))

@@ -30,6 +30,11 @@ pub(crate) struct Statements {
     find: PreparedStatement,
     change: PreparedStatement,
     set_password: PreparedStatement,
+    set_state: PreparedStatement,
+    set_name: PreparedStatement,
+    erase: PreparedStatement,
+    release_name: PreparedStatement,
+    remove_prefix: PreparedStatement,
     claim_name: PreparedStatement,
     name_holder: PreparedStatement,
     name_holder_serial: PreparedStatement,
@@ -61,12 +66,24 @@ impl Statements {
                 )
                 .await?,
             set_password: db.prepare_write("UPDATE users SET password_hash = ? WHERE id = ?").await?,
+            set_state: db.prepare_write("UPDATE users SET state = ? WHERE id = ?").await?,
+            set_name: db.prepare_write("UPDATE users SET name = ? WHERE id = ?").await?,
+            erase: db
+                .prepare_write(
+                    "UPDATE users SET name = '', display_name = '', avatar_url = '', profile = '', private = '', \
+                     trusted = '', password_hash = '', receipts = false, state = ? WHERE id = ?",
+                )
+                .await?,
+            release_name: db.prepare_cas("DELETE FROM user_names WHERE name = ? IF id = ?").await?,
+            remove_prefix: db.prepare_write("DELETE FROM users_by_prefix WHERE prefix = ? AND name = ?").await?,
             claim_name: db.prepare_cas("INSERT INTO user_names (name, id) VALUES (?, ?) IF NOT EXISTS").await?,
             name_holder: db.prepare_read(holder).await?,
             name_holder_serial: db.prepare_serial(holder).await?,
             insert_prefix: db.prepare_write("INSERT INTO users_by_prefix (prefix, name, id) VALUES (?, ?, ?)").await?,
             by_prefix: db
-                .prepare_read("SELECT id FROM users_by_prefix WHERE prefix = ? AND name >= ? AND name < ? LIMIT ?")
+                .prepare_read(
+                    "SELECT name, id FROM users_by_prefix WHERE prefix = ? AND name >= ? AND name < ? LIMIT ?",
+                )
                 .await?,
         })
     }
@@ -91,7 +108,12 @@ struct UserRow<'row> {
 impl UserRow<'_> {
     /// `None` for what a change left of an account that was removed meanwhile.
     fn account(self) -> Result<Option<Account>, StoreError> {
-        let (Some(name), Some(created_at)) = (cells::text(self.name), self.created_at) else { return Ok(None) };
+        let state = self.state.map_or(Ok(AccountState::Active), cells::from_word)?;
+        // Those that were erased have no name.
+        let nameless = (state == AccountState::Erased).then(String::new);
+        let (Some(name), Some(created_at)) = (cells::text(self.name).or(nameless), self.created_at) else {
+            return Ok(None);
+        };
         let user = User {
             id: cells::user_id(self.id)?,
             name,
@@ -102,12 +124,8 @@ impl UserRow<'_> {
             bot: self.bot.unwrap_or(false),
             created_at: cells::time(created_at),
         };
-        let user = SelfUser {
-            user,
-            private: cells::json(self.private)?,
-            state: self.state.map_or(Ok(AccountState::Active), cells::from_word)?,
-            receipts: self.receipts.unwrap_or(true),
-        };
+        let user =
+            SelfUser { user, private: cells::json(self.private)?, state, receipts: self.receipts.unwrap_or(true) };
         Ok(Some(Account { user, password_hash: cells::text(self.password_hash) }))
     }
 }
@@ -125,7 +143,8 @@ impl Users for Scylla {
     async fn account_by_name(&self, name: &str) -> Result<Option<Account>, StoreError> {
         let find = async {
             match self.name_holder(&self.users.name_holder, name).await? {
-                Some(id) => self.find_account(id).await,
+                // A name that was given up leads nowhere, even where giving it back failed.
+                Some(id) => Ok(self.find_account(id).await?.filter(|account| account.user.user.name == name)),
                 None => Ok(None),
             }
         };
@@ -154,12 +173,18 @@ impl Users for Scylla {
         self.db.writing("change_profile", update).await
     }
 
-    async fn rename(&self, _id: UserId, _name: &str) -> Result<bool, StoreError> {
-        Err(StoreError::Other("not built".into()))
+    async fn rename(&self, id: UserId, name: &str) -> Result<bool, StoreError> {
+        self.db.writing("rename", self.change_name(id, name)).await
     }
 
-    async fn set_state(&self, _id: UserId, _state: chat_protocol::model::AccountState) -> Result<(), StoreError> {
-        Err(StoreError::Other("not built".into()))
+    async fn set_state(&self, id: UserId, state: AccountState) -> Result<(), StoreError> {
+        let update = async {
+            match self.find_account(id).await? {
+                Some(_) => self.db.write(&self.users.set_state, (cells::word(state), id.key())).await,
+                None => Ok(()),
+            }
+        };
+        self.db.writing("set_state", update).await
     }
 
     async fn set_password(&self, id: UserId, password_hash: &str) -> Result<(), StoreError> {
@@ -173,7 +198,7 @@ impl Users for Scylla {
     }
 
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
-        self.db.reading("users", self.find_users(ids)).await
+        self.db.reading("users", self.find_users(ids, |state| state != AccountState::Erased)).await
     }
 
     async fn users_by_prefix(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<User>, StoreError> {
@@ -186,10 +211,22 @@ impl Users for Scylla {
             if from >= below {
                 return Ok(Vec::new());
             }
-            let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-            let answer = self.db.select(&self.users.by_prefix, (partition, from, below, limit)).await?;
-            let ids = cells::each(&answer, |(id,): (&[u8],)| cells::user_id(id))?;
-            self.find_users(&ids).await
+            let in_use = |state| matches!(state, AccountState::Active | AccountState::Suspended);
+            let rows = i32::try_from(limit).unwrap_or(i32::MAX);
+            let (mut from, mut found) = (from, Vec::new());
+            loop {
+                let answer = self.db.select(&self.users.by_prefix, (partition, &from, &below, rows)).await?;
+                let listed =
+                    cells::each(&answer, |(name, id): (&str, &[u8])| Ok((name.to_owned(), cells::user_id(id)?)))?;
+                let ids: Vec<UserId> = listed.iter().map(|(_, id)| *id).collect();
+                found.extend(self.find_users(&ids, in_use).await?);
+                match listed.last() {
+                    Some((last, _)) if listed.len() == limit && found.len() < limit => from = format!("{last}\u{0}"),
+                    _ => break,
+                }
+            }
+            found.truncate(limit);
+            Ok(found)
         };
         self.db.reading("users_by_prefix", find).await
     }
@@ -245,9 +282,52 @@ impl Scylla {
         cells::first::<UserRow<'_>>(&answer)?.map_or(Ok(None), UserRow::account)
     }
 
-    async fn find_users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+    async fn find_users(
+        &self,
+        ids: &[UserId],
+        shown: impl Fn(AccountState) -> bool + Send,
+    ) -> Result<Vec<User>, StoreError> {
         let found = try_join_all(ids.iter().map(|id| self.find_account(*id))).await?;
-        Ok(found.into_iter().flatten().map(|account| account.user.user).collect())
+        let shown = found.into_iter().flatten().filter(|account| shown(account.user.state));
+        Ok(shown.map(|account| account.user.user).collect())
+    }
+
+    /// The new name is taken before the old one is given back: whatever fails in between, nobody else can have either,
+    /// and the account has exactly one.
+    async fn change_name(&self, id: UserId, name: &str) -> Result<bool, StoreError> {
+        let Some(account) = self.find_account(id).await? else { return Ok(false) };
+        let old = account.user.user.name;
+        if self.db.cas(&self.users.claim_name, (name, id.key())).await? != Cas::Applied {
+            match self.name_holder(&self.users.name_holder_serial, name).await? {
+                Some(holder) if holder == id => {}
+                Some(_) => return Ok(false),
+                None => return Err(StoreError::Unavailable),
+            }
+        }
+        if let Some(prefix) = name.get(..PREFIX) {
+            self.db.write(&self.users.insert_prefix, (prefix, name, id.key())).await?;
+        }
+        self.db.write(&self.users.set_name, (name, id.key())).await?;
+        if old != name {
+            self.release_name(id, &old).await?;
+        }
+        Ok(true)
+    }
+
+    async fn release_name(&self, id: UserId, name: &str) -> Result<(), StoreError> {
+        if let Some(prefix) = name.get(..PREFIX) {
+            self.db.write(&self.users.remove_prefix, (prefix, name)).await?;
+        }
+        self.db.cas(&self.users.release_name, (name, id.key())).await.map(drop)
+    }
+
+    /// Keeps of an account that there was one; its name is free again.
+    pub(crate) async fn erase_profile(&self, id: UserId) -> Result<(), StoreError> {
+        let Some(account) = self.find_account(id).await? else { return Ok(()) };
+        if !account.user.user.name.is_empty() {
+            self.release_name(id, &account.user.user.name).await?;
+        }
+        self.db.write(&self.users.erase, (cells::word(AccountState::Erased), id.key())).await
     }
 }
 

@@ -5,7 +5,8 @@ use chat_protocol::{ConversationId, UserId, model::Marker};
 
 use crate::StoreError;
 
-/// Markers: each part of one is merged by maximum, so writes may come late, twice and in any order.
+/// Markers: each part of one is merged by maximum, so writes may come late, twice and in any order. `read` implies
+/// `delivered`. `at` is when the highest pair was last said.
 #[async_trait]
 pub trait Markers: Send + Sync + 'static {
     /// Raises markers of one user in some conversations (at most 500); what is lower changes nothing.

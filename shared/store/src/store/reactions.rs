@@ -5,7 +5,7 @@ use chat_protocol::{ConversationId, Seq, Timestamp, UserId, model::Reaction};
 
 use crate::StoreError;
 
-/// All reactions to one message that are known, oldest first by emoji and within one.
+/// The reactions to one message, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reacted {
     /// The message.
@@ -28,7 +28,8 @@ pub struct Pin {
 /// Reactions and pins. Written by [`crate::Messages::apply`] only.
 #[async_trait]
 pub trait Reactions: Send + Sync + 'static {
-    /// The reactions to messages of one conversation, at most 200 of them; those without any are left out.
+    /// The reactions to messages of one conversation, at most 200 of them, in the order asked; those without any are left
+    /// out. Of a deleted message they are still there: whoever read it knows that it is a tombstone.
     async fn reactions(&self, of: ConversationId, messages: &[Seq]) -> Result<Vec<Reacted>, StoreError>;
     /// Who reacted to a message, by emoji and user, after `after`.
     async fn reactions_to(
@@ -38,7 +39,6 @@ pub trait Reactions: Send + Sync + 'static {
         after: Option<(&str, UserId)>,
         limit: usize,
     ) -> Result<Vec<Reaction>, StoreError>;
-    /// The pinned messages of a conversation that are not deleted, newest message first; at most
-    /// [`chat_protocol::limits::PINS`] and a few more that raced.
+    /// The pinned messages of a conversation, also those that were deleted since, newest message first.
     async fn pins(&self, of: ConversationId) -> Result<Vec<Pin>, StoreError>;
 }

@@ -139,3 +139,29 @@ pub(crate) async fn texts_keep_every_character(store: &dyn Store) {
     assert_eq!(found.display_name.as_deref(), Some(odd));
     assert_eq!(found.profile, Some(json!({odd: odd})));
 }
+
+pub(crate) async fn a_new_name_leads_to_the_account_and_the_old_one_is_free(store: &dyn Store) {
+    let (old, new, taken) = (name(), name(), name());
+    let (ada, bob) = (account(&old), account(&taken));
+    assert!(store.create_user(&ada).await.unwrap() && store.create_user(&bob).await.unwrap());
+    assert!(!store.rename(ada.id, &taken).await.unwrap(), "somebody has it");
+    assert!(store.rename(ada.id, &new).await.unwrap());
+    assert!(store.rename(ada.id, &new).await.unwrap(), "again changes nothing");
+    assert_eq!(store.account_by_name(&new).await.unwrap().unwrap().user.user.id, ada.id);
+    assert!(store.account_by_name(&old).await.unwrap().is_none());
+    assert_eq!(store.users(&[ada.id]).await.unwrap()[0].name, new);
+    let found = store.users_by_prefix(&new, None, 10).await.unwrap();
+    assert_eq!(found.iter().map(|user| user.id).collect::<Vec<_>>(), [ada.id]);
+    assert!(store.users_by_prefix(&old, None, 10).await.unwrap().is_empty());
+    assert!(store.create_user(&account(&old)).await.unwrap(), "the old name is free");
+}
+
+pub(crate) async fn a_closed_account_is_known_but_not_found_by_name(store: &dyn Store) {
+    let ada = account(&name());
+    assert!(store.create_user(&ada).await.unwrap());
+    store.set_state(ada.id, AccountState::Deactivated).await.unwrap();
+    assert_eq!(store.account(ada.id).await.unwrap().unwrap().user.state, AccountState::Deactivated);
+    assert_eq!(store.users(&[ada.id]).await.unwrap().len(), 1);
+    assert!(store.users_by_prefix(&ada.name, None, 10).await.unwrap().is_empty());
+    store.set_state(super::play::user(), AccountState::Suspended).await.unwrap();
+}

@@ -2,16 +2,15 @@
 
 use chat_protocol::{ConversationId, MessageId, Seq, Timestamp, UserId, event::Event, limits};
 
-use super::{DEDUPE, Dedupe, EDITS, EVENTS, MESSAGES, PINS, REACTIONS, State, Stored, Toggle};
+use super::{DEDUPE, Dedupe, EDITS, EVENTS, MESSAGES, State, Stored};
 use crate::{
     EventRow, StoreError,
     embedded::{
         conversations::{self, Changeable, Fixed},
-        key::{Key, ends_with_seq},
+        key::ends_with_seq,
         latest::Latest,
-        members,
+        members, reactions, relations,
         stage::Stage,
-        tables::Table,
     },
     fold::{self, Change, Folded},
 };
@@ -50,9 +49,12 @@ fn apply(stage: &mut Stage<'_>, row: &EventRow, event: &Event, change: Change) -
             Ok(())
         }
         Change::Reaction { message, user, emoji, present } => {
-            toggle(stage, &REACTIONS, (of, message, user, emoji.as_str()), seq, present)
+            let change = reactions::Change { seq, present, at: event.at, by: event.by };
+            reactions::react(stage, (of, message, user, emoji.as_str()), change)
         }
-        Change::Pin { message, present } => toggle(stage, &PINS, (of, message), seq, present),
+        Change::Pin { message, present } => {
+            reactions::pin(stage, (of, message), reactions::Change { seq, present, at: event.at, by: event.by })
+        }
         Change::ConversationCreated { kind, history, created_by, created_at } => {
             let fixed = Fixed { kind, history, created_by, created_at };
             conversations::change(stage, of, |row| Latest::put(&mut row.fixed, seq, fixed))
@@ -65,6 +67,11 @@ fn apply(stage: &mut Stage<'_>, row: &EventRow, event: &Event, change: Change) -
         Change::MemberJoined(member) => members::joined(stage, of, seq, member),
         Change::MemberRole { user, role } => members::role(stage, of, seq, user, role),
         Change::MemberLeft { user } => members::left(stage, of, seq, user),
+        Change::Ban { user, ban } => relations::ban(stage, seq, (of, user), ban),
+        Change::Block { by, user, present } => relations::block(stage, seq, (by, user), present.then_some(event.at)),
+        Change::MemberSettings { of, conversation, settings } => {
+            relations::settings(stage, seq, (of, conversation), settings)
+        }
     }
 }
 
@@ -101,17 +108,4 @@ fn first_with(
         return Ok(());
     }
     stage.put_until(&DEDUPE, key, &Dedupe { message, until }, until)
-}
-
-fn toggle(
-    stage: &mut Stage<'_>,
-    table: &Table<Toggle>,
-    key: impl Key,
-    at: Seq,
-    present: bool,
-) -> Result<(), StoreError> {
-    match stage.get(table, &key)? {
-        Some(held) if held.at >= at => Ok(()),
-        _ => stage.put(table, &key, &Toggle { at, present }),
-    }
 }
