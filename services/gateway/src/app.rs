@@ -8,7 +8,7 @@ use chat_protocol::{Clock, ConversationId, ErrorCode, Seq, Timestamp, UserId, li
 use chat_service::{Health, Shutdown};
 use chat_store::Store;
 
-use crate::{config::Config, fault::Fault, history::SharedReads, hub::Hub};
+use crate::{config::Config, fault::Fault, history::SharedReads, hub::Hub, signals::Signals};
 
 /// Memberships read at once.
 const MEMBERSHIPS_PAGE: usize = 500;
@@ -37,6 +37,8 @@ pub struct App {
     pub passwords: Passwords,
     /// Equal reads of the store share one query.
     pub reads: SharedReads,
+    /// What may be lost.
+    pub signals: Signals,
     /// What the operator is told.
     pub health: Health,
     /// When to stop.

@@ -11,7 +11,7 @@ use chat_protocol::{
     ConversationId, ErrorCode, SessionId, Shard, SocketId, Timestamp, UserId,
     codec::Codec,
     event::{ConversationAdded, LeftReason},
-    frame::{Left, ServerFrame},
+    frame::{Left, ServerFrame, Want},
 };
 use parking_lot::Mutex;
 
@@ -46,6 +46,10 @@ pub struct Conn {
     notices: Mutex<Vec<Notice>>,
     /// Where it sits, kept by the rooms: what has to be given up when it ends.
     seats: Mutex<BTreeSet<ConversationId>>,
+    /// The ephemeral frames it asked for.
+    want: Box<[Want]>,
+    /// What is on its screen.
+    focus: Mutex<Vec<ConversationId>>,
     /// Shards of which something was not delivered but left to a `resync`: a resume token must not vouch for them.
     unproven: Mutex<BTreeSet<Shard>>,
 }
@@ -74,7 +78,14 @@ pub struct Identity {
 
 impl Conn {
     /// A socket that was just accepted.
-    pub fn new(socket: SocketId, identity: &Identity, codec: Codec, outbox: Arc<Outbox>, heartbeat: Heartbeat) -> Self {
+    pub fn new(
+        socket: SocketId,
+        identity: &Identity,
+        codec: Codec,
+        outbox: Arc<Outbox>,
+        heartbeat: Heartbeat,
+        want: &[Want],
+    ) -> Self {
         Self {
             socket,
             user: identity.user,
@@ -86,6 +97,8 @@ impl Conn {
             heartbeat: Mutex::new(heartbeat),
             notices: Mutex::default(),
             seats: Mutex::default(),
+            want: want.into(),
+            focus: Mutex::default(),
             unproven: Mutex::default(),
         }
     }
@@ -109,6 +122,25 @@ impl Conn {
         if self.outbox.push(&[delivery::message(self.codec, frame)]) == Pushed::Refused {
             self.close(ErrorCode::Slow, "outbox full");
         }
+    }
+
+    /// A finished ephemeral frame: dropped by a socket that is behind, which neither closes it nor delays anything.
+    pub fn show(&self, message: &Bytes, name: &'static str) {
+        if self.outbox.push_ephemeral(message) == Pushed::Taken {
+            metrics::shown(name);
+        } else {
+            metrics::shed(name);
+        }
+    }
+
+    /// Whether it asked for such frames.
+    pub fn wants(&self, want: Want) -> bool {
+        self.want.contains(&want)
+    }
+
+    /// What is on its screen from now on; answers what was.
+    pub fn set_focus(&self, conversations: Vec<ConversationId>) -> Vec<ConversationId> {
+        std::mem::replace(&mut self.focus.lock(), conversations)
     }
 
     /// The last frame of a conversation.

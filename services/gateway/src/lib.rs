@@ -34,6 +34,8 @@ mod control; // changes that must be serialised
 
 mod history; // reading back: store and tail, merged
 
+mod signals; // what may be lost: markers, typing
+
 mod unread; // what a reader has not seen
 
 mod rest; // requests
@@ -59,7 +61,7 @@ use chat_service::{Health, Shutdown};
 use chat_store::Store;
 use tokio::net::TcpListener;
 
-use crate::{app::App, history::SharedReads, hub::Hub};
+use crate::{app::App, history::SharedReads, hub::Hub, signals::Signals};
 
 pub use config::Config;
 pub use metrics::describe as describe_metrics;
@@ -96,6 +98,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         sealer: ResumeSealer::new(&keys),
         revocations: Revocations::new(),
         reads: SharedReads::default(),
+        signals: Signals::default(),
         passwords: Passwords::new(PASSWORDS_AT_WORK, PASSWORDS_WAITING),
         config,
         hub,
@@ -114,10 +117,12 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         tokio::spawn(revoke::run(Arc::clone(&app))),
         tokio::spawn(sweep::run(Arc::clone(&app))),
         tokio::spawn(sweep::guard(Arc::clone(&app))),
+        tokio::spawn(signals::write_marks(Arc::clone(&app))),
     ];
     accept::run(listener, rest::router(Arc::clone(&app)), Arc::clone(&app)).await?;
     sweep::drain(&app).await;
     shutdown.finish(app.config.drain_window).await;
+    signals::flush_marks(&app).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())
 }

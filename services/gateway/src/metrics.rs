@@ -22,6 +22,7 @@ const DUPLICATES: &str = "chat_gateway_duplicates_total";
 const CLOSES: &str = "chat_gateway_closes_total";
 const FRAMES: &str = "chat_gateway_frames_total";
 const FRAME_BYTES: &str = "chat_gateway_frame_bytes";
+const SHED_FRAMES: &str = "chat_gateway_shed_frames_total";
 const REQUESTS: &str = "chat_gateway_requests_total";
 const REQUEST_SECONDS: &str = "chat_gateway_request_seconds";
 const READS_COALESCED: &str = "chat_gateway_reads_coalesced_total";
@@ -44,6 +45,7 @@ pub fn describe() {
     describe_counter!(CLOSES, "sockets closed, by code and reason");
     describe_counter!(FRAMES, "frames, by direction and type");
     describe_histogram!(FRAME_BYTES, Unit::Bytes, "size of frames, by direction");
+    describe_counter!(SHED_FRAMES, "ephemeral frames dropped, by type");
     describe_counter!(REQUESTS, "REST requests, by route and status");
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "REST requests, by route");
     describe_counter!(READS_COALESCED, "reads answered by another one's query");
@@ -112,6 +114,14 @@ pub(crate) fn frame_in(frame: &Result<ClientFrame, Box<Failure>>, bytes: usize) 
     let kind = frame.as_ref().map_or("refused", ClientFrame::name);
     counter!(FRAMES, "direction" => "in", "type" => kind).increment(1);
     histogram!(FRAME_BYTES, "direction" => "in").record(bytes as f64);
+}
+
+pub(crate) fn shown(kind: &'static str) {
+    counter!(FRAMES, "direction" => "out", "type" => kind).increment(1);
+}
+
+pub(crate) fn shed(kind: &'static str) {
+    counter!(SHED_FRAMES, "type" => kind).increment(1);
 }
 
 pub(crate) fn request(route: &str, status: u16, took: Duration) {

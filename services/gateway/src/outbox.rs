@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+use chat_protocol::limits;
 use parking_lot::Mutex;
 use tokio::{
     net::TcpStream,
@@ -27,6 +28,8 @@ pub enum Pushed {
     Taken,
     /// The outbox is full, or the socket is gone: nothing more is taken.
     Refused,
+    /// An ephemeral frame that would have waited too long; nothing else is affected.
+    Dropped,
 }
 
 /// The writing half of one socket.
@@ -81,6 +84,17 @@ impl Outbox {
             return Pushed::Refused;
         }
         self.append(&mut waiting, frames, more);
+        Pushed::Taken
+    }
+
+    /// A frame that may be lost: not taken while [`limits::OUTBOX_EPHEMERAL_BYTES`] wait already.
+    pub fn push_ephemeral(&self, frame: &Bytes) -> Pushed {
+        let mut waiting = self.waiting.lock();
+        // A bound below the usual one leaves ephemeral frames its first quarter.
+        if waiting.state != State::Open || waiting.bytes >= limits::OUTBOX_EPHEMERAL_BYTES.min(self.bytes_max / 4) {
+            return Pushed::Dropped;
+        }
+        self.append(&mut waiting, std::slice::from_ref(frame), frame.len());
         Pushed::Taken
     }
 

@@ -8,6 +8,7 @@ mod observe; // request ids, counts, times
 
 mod conversations;
 mod events;
+mod markers;
 mod members;
 mod messages;
 mod sessions;
@@ -47,6 +48,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/conversations/{conversation}/members/{user}", get(members::one).delete(members::remove))
         .route("/v1/conversations/{conversation}/messages", post(messages::send).get(messages::page))
         .route("/v1/conversations/{conversation}/messages/{message}", get(messages::one))
+        .route("/v1/conversations/{conversation}/marker", put(markers::put))
+        .route("/v1/conversations/{conversation}/markers", get(markers::list))
         .route("/v1/conversations/{conversation}/events", get(events::of_conversation))
         .route("/v1/ws", get(upgrade::ws));
     api.merge(console::routes())

@@ -2,6 +2,7 @@
 
 mod bucket; // frames per second, refusals per minute
 mod sends; // one append at a time per conversation, in order
+mod signals; // what is wrong with them before anybody is asked
 
 use std::collections::BTreeSet;
 
@@ -183,9 +184,9 @@ impl Session {
             Ok(ClientFrame::Edit(edit)) => vec![Step::Command(Command::Edit(edit))],
             Ok(ClientFrame::Delete(delete)) => vec![Step::Command(Command::Delete(delete))],
             Ok(ClientFrame::React(react)) => vec![Step::Command(Command::React(react))],
-            Ok(ClientFrame::Mark(mark)) => vec![Step::Signal(Signal::Mark(mark))],
+            Ok(ClientFrame::Mark(mark)) => signals::on_mark(mark),
             Ok(ClientFrame::Typing(typing)) => vec![Step::Signal(Signal::Typing(typing))],
-            Ok(ClientFrame::Focus(focus)) => vec![Step::Signal(Signal::Focus(focus))],
+            Ok(ClientFrame::Focus(focus)) => signals::on_focus(focus),
             Ok(ClientFrame::Watch(watch)) => vec![Step::Attend(Attend::Watch(watch))],
             Ok(ClientFrame::Status(status)) => vec![Step::Attend(Attend::Status(status))],
             Err(failure) if failure.code == ErrorCode::Malformed => refuse(*failure),

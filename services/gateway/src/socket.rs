@@ -66,6 +66,7 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec)
         want: Box::default(),
         sends: FuturesUnordered::new(),
         follows: VecDeque::new(),
+        signals: VecDeque::new(),
         app,
     };
     socket.feed(&first);
@@ -92,6 +93,8 @@ struct Socket {
     sends: FuturesUnordered<BoxFuture<'static, Work>>,
     /// Seats to take and to give up, one after the other: a later one must not overtake an earlier one.
     follows: VecDeque<BoxFuture<'static, Work>>,
+    /// Signals under way, one after the other.
+    signals: VecDeque<BoxFuture<'static, ()>>,
 }
 
 /// Something the session asked for is done.
@@ -103,9 +106,9 @@ enum Work {
 }
 
 /// The first of them is driven; the others wait.
-async fn first(follows: &mut VecDeque<BoxFuture<'static, Work>>) -> Work {
-    match follows.front_mut() {
-        Some(follow) => follow.await,
+async fn first<T>(queue: &mut VecDeque<BoxFuture<'static, T>>) -> T {
+    match queue.front_mut() {
+        Some(work) => work.await,
         None => std::future::pending().await,
     }
 }
@@ -148,6 +151,9 @@ impl Socket {
             work = first(&mut self.follows), if !self.follows.is_empty() => {
                 self.follows.pop_front();
                 self.on_work(work);
+            }
+            () = first(&mut self.signals), if !self.signals.is_empty() => {
+                self.signals.pop_front();
             }
         }
     }
@@ -302,6 +308,7 @@ impl Socket {
     fn go_live(&self) {
         let Some(conn) = &self.conn else { return };
         let (resume_token, resume_expires_at) = self.resume_token(conn);
+        self.app.attend(conn);
         let follows = self.session.follows().len() + 1;
         conn.send(&ServerFrame::Live(Live { follows, resume_token, resume_expires_at }));
     }
@@ -379,11 +386,19 @@ impl Socket {
 
     /// Lets go of everything.
     async fn end(self) {
-        let Self { app, outbox, conn, mut sends, follows, .. } = self;
+        let Self { app, outbox, conn, mut sends, follows, signals, .. } = self;
         // First of all: a follow that goes on would take the seats anew.
         drop(follows);
         let stand_up = async {
             let Some(conn) = conn else { return };
+            // A last marker counts, whoever closes behind it.
+            let _ = timeout(limits::APPEND_TIMEOUT, async {
+                for signal in signals {
+                    signal.await
+                }
+            })
+            .await;
+            app.unattend(&conn);
             app.hub.unregister(&conn);
             for conversation in conn.seats() {
                 if let Some(room) = app.hub.open_room(conversation) {

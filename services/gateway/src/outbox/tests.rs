@@ -82,3 +82,27 @@ async fn what_waits_wakes_the_task_and_is_written_when_the_reader_reads() {
     tokio::join!(outbox.flush(), reader);
     assert_eq!((outbox.backlog(), outbox.stalled_for(Instant::now())), (0, None));
 }
+
+#[tokio::test]
+async fn what_may_be_lost_is_dropped_long_before_the_socket_is_slow() {
+    let (outbox, mut client) = pair().await;
+    let typing = Bytes::from_static(b"typing");
+    assert_eq!(outbox.push_ephemeral(&typing), Pushed::Taken);
+    let mut pushed = stall(&outbox).await + typing.len();
+    let chunk = Bytes::from(vec![7; 32 * 1024]);
+    while outbox.backlog() < limits::OUTBOX_EPHEMERAL_BYTES {
+        assert_eq!(outbox.push(std::slice::from_ref(&chunk)), Pushed::Taken);
+        pushed += chunk.len();
+    }
+    let before = outbox.backlog();
+    assert_eq!(outbox.push_ephemeral(&typing), Pushed::Dropped);
+    assert_eq!((outbox.backlog(), outbox.is_closing()), (before, false));
+    assert_eq!(outbox.push(std::slice::from_ref(&chunk)), Pushed::Taken, "messages are taken as before");
+    pushed += chunk.len();
+    let read = async {
+        let mut read = vec![0; pushed];
+        client.read_exact(&mut read).await.unwrap();
+    };
+    tokio::join!(outbox.flush(), read);
+    assert_eq!(outbox.push_ephemeral(&typing), Pushed::Taken, "and so are signals, once it has caught up");
+}

@@ -209,3 +209,36 @@ fn frames_of_the_server_are_not_frames_of_a_client() {
     let steps = live().on_frame(Codec::Json.decode_client(&document), at(0));
     assert_eq!(error_code(&steps), Some(ErrorCode::UnknownType));
 }
+
+#[test]
+fn marks_say_where_and_how_far() {
+    let refused = |json: &str| error_code(&live().on_frame(frame(json), at(0)));
+    let id = conversation(1);
+    assert_eq!(refused(&format!(r#"{{"type":"mark","conversation":"{id}","read":5}}"#)), None);
+    assert_eq!(refused(&format!(r#"{{"type":"mark","markers":{{"{id}":{{"delivered":5}}}}}}"#)), None);
+    for wrong in [
+        r#"{"type":"mark"}"#.to_owned(),
+        r#"{"type":"mark","read":5}"#.to_owned(),
+        r#"{"type":"mark","markers":{}}"#.to_owned(),
+        format!(r#"{{"type":"mark","conversation":"{id}"}}"#),
+        format!(r#"{{"type":"mark","conversation":"{id}","read":5,"markers":{{"{id}":{{"read":5}}}}}}"#),
+    ] {
+        assert_eq!(refused(&wrong), Some(ErrorCode::Invalid), "{wrong}");
+    }
+    let many = |count: u128| {
+        let markers: Vec<String> = (1..=count).map(|n| format!(r#""{}":{{"read":1}}"#, conversation(n))).collect();
+        refused(&format!(r#"{{"type":"mark","markers":{{{}}}}}"#, markers.join(",")))
+    };
+    assert_eq!((many(500), many(501)), (None, Some(ErrorCode::Invalid)));
+}
+
+#[test]
+fn a_screen_holds_four_conversations() {
+    let focus = |count: u128| {
+        let ids: Vec<String> = (1..=count).map(|n| format!(r#""{}""#, conversation(n))).collect();
+        error_code(
+            &live().on_frame(frame(&format!(r#"{{"type":"focus","conversations":[{}]}}"#, ids.join(","))), at(0)),
+        )
+    };
+    assert_eq!([focus(0), focus(4), focus(5)], [None, None, Some(ErrorCode::LimitReached)]);
+}

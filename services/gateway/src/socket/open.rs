@@ -93,7 +93,7 @@ impl Socket {
         let (ping_ms, pong_ms) = (self.app.config.ping_interval_ms(), limits::PONG_TIMEOUT.as_millis() as i64);
         let heartbeat = Heartbeat::new(now, ping_ms, pong_ms, rand::random());
         let socket = SocketId::ulid(u64::try_from(now.as_ms()).unwrap_or(0), rand::random());
-        let conn = Arc::new(Conn::new(socket, identity, self.codec, Arc::clone(&self.outbox), heartbeat));
+        let conn = Arc::new(Conn::new(socket, identity, self.codec, Arc::clone(&self.outbox), heartbeat, &want));
         if let Some(oldest) = self.app.hub.register(&conn) {
             oldest.close(ErrorCode::TooManySockets, "too many sockets of one user");
         }

@@ -1,0 +1,48 @@
+//! How far members have read.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use chat_auth::Action;
+use chat_protocol::{ConversationId, Seq, frame::Marked, model::Marker};
+use serde::Deserialize;
+
+use super::{
+    Problem,
+    extract::{Caller, Id, Json},
+    users::List,
+};
+use crate::{app::App, fault::Fault};
+
+/// How far one has come.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Put {
+    read: Option<Seq>,
+    delivered: Option<Seq>,
+}
+
+/// `PUT /v1/conversations/{conversation}/marker`
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(of): Id<ConversationId>,
+    Json(Put { read, delivered }): Json<Put>,
+) -> Result<axum::Json<Marker>, Problem> {
+    if read.is_none() && delivered.is_none() {
+        return Err(Fault::field("read", "missing", "read, delivered or both").into());
+    }
+    let room = app.hub.room(of).await?;
+    room.authorize(access.user, Action::Mark).await?;
+    Ok(axum::Json(app.put_marker(access.user, &room, Marked { read, delivered }).await?))
+}
+
+/// `GET /v1/conversations/{conversation}/markers`
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(of): Id<ConversationId>,
+) -> Result<axum::Json<List<Marker>>, Problem> {
+    let room = app.hub.room(of).await?;
+    Ok(axum::Json(List { items: app.receipts(&room, access.user).await?, next: None }))
+}
