@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use chat_client::{Client, Config, LoggedIn, NewConversation, Rest, RestError, SendError};
+use chat_client::{Client, Config, Happened, LoggedIn, NewConversation, Rest, RestError, SendError};
 use chat_protocol::codec::Codec;
 use chat_protocol::frame::{Ack, Cursors, SecretText};
 use chat_protocol::model::Kind;
@@ -266,6 +266,21 @@ impl User {
         let heard = self.notebook.until(SOON, |page| page.texts.iter().any(|heard| heard == text)).await;
         ensure!(heard, "{} did not hear {text:?}", self.name);
         Ok(())
+    }
+
+    /// Waits until a signal (a marker, typing, presence) like this was seen.
+    ///
+    /// # Errors
+    /// If it is not soon.
+    pub async fn senses(&self, what: &str, like: impl Fn(&Happened) -> bool) -> anyhow::Result<()> {
+        let sensed = self.notebook.until(SOON, |page| page.signals.iter().any(&like)).await;
+        ensure!(sensed, "{} did not see {what}", self.name);
+        Ok(())
+    }
+
+    /// Whether a signal like this was seen so far.
+    pub fn sensed(&self, like: impl Fn(&Happened) -> bool) -> bool {
+        self.notebook.signals().iter().any(like)
     }
 
     /// Waits until everything up to a position has arrived.

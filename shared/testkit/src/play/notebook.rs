@@ -14,6 +14,8 @@ use crate::checker::{Client, Event, Key, Recorder};
 
 /// Texts that somebody may still wait for.
 const TEXTS: usize = 256;
+/// Signals that somebody may still wait for.
+const SIGNALS: usize = 256;
 /// A client's sockets are numbered within the client; the judge wants them different for all.
 const SOCKETS_MAX: u32 = 1 << 16;
 
@@ -32,6 +34,7 @@ pub(super) struct Page {
     pub(super) sockets: u32,
     pub(super) texts: VecDeque<String>,
     pub(super) last: BTreeMap<ConversationId, Seq>,
+    pub(super) signals: VecDeque<Happened>,
 }
 
 impl Notebook {
@@ -41,6 +44,10 @@ impl Notebook {
 
     pub(super) fn sockets(&self) -> u32 {
         self.page.borrow().sockets
+    }
+
+    pub(super) fn signals(&self) -> VecDeque<Happened> {
+        self.page.borrow().signals.clone()
     }
 
     /// Waits until the page shows it; `false` if it does not in time.
@@ -87,8 +94,15 @@ impl Observer for Notebook {
                 self.page.send_modify(|page| _ = page.last.insert(conversation, head));
             }
             Happened::Left { conversation, .. } => self.recorder.record(Event::Unfollow { client, conversation }),
-            // What may be lost proves nothing.
-            Happened::Marker(_) | Happened::Typing(_) | Happened::Presence(_) | Happened::Counts(_) => {}
+            // What may be lost proves nothing to the judge.
+            ref signal @ (Happened::Marker(_) | Happened::Typing(_) | Happened::Presence(_) | Happened::Counts(_)) => {
+                self.page.send_modify(|page| {
+                    page.signals.push_back(signal.clone());
+                    if page.signals.len() > SIGNALS {
+                        page.signals.pop_front();
+                    }
+                });
+            }
             Happened::Sending { client_id, conversation, socket } => {
                 let socket = client * SOCKETS_MAX + socket;
                 self.recorder.record(Event::Sent { key: self.key(conversation, client_id), socket });
