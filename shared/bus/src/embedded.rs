@@ -12,6 +12,7 @@ mod work; // who works on what, pure
 mod writer; // the one thread that writes
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::Ordering,
@@ -31,12 +32,12 @@ use tokio::{sync::oneshot, time::timeout};
 
 pub use open::{OpenError, open_database};
 use shared::Shared;
-use tables::before;
+use tables::{Tables, before};
 use writer::{Append, Command, Writer};
 
 use crate::{
-    Appended, BusError, Durability, Full, LiveStream, Log, Logged, Nonce, Replay, ShardState, SignalStream, Status,
-    Topic, WorkStream, metrics,
+    Appended, BusError, Durability, Full, LiveStream, Log, Logged, Newest, Nonce, Replay, ShardState, SignalStream,
+    Status, Topic, WorkStream, metrics,
 };
 
 /// The log of one process.
@@ -240,6 +241,19 @@ impl Log for Embedded {
     async fn heads(&self, of: &[ConversationId], _fresh: bool) -> Result<Vec<Option<Seq>>, BusError> {
         let of = of.to_vec();
         self.shared.read(move |tables| of.iter().map(|of| tables.head(*of)).collect()).await
+    }
+
+    async fn newest(&self, of: &[ConversationId]) -> Result<Newest, BusError> {
+        let of: Vec<_> = of.iter().map(|of| (self.shard_of(*of), *of)).collect();
+        let mut known_to = BTreeMap::new();
+        for (shard, _) in &of {
+            if !known_to.contains_key(shard) {
+                known_to.insert(*shard, self.shared.shard(*shard)?.extent().last);
+            }
+        }
+        // After the ends were looked at: what is stored meanwhile only makes an event newer than it had to be.
+        let newest = move |tables: &Tables| of.iter().map(|(shard, of)| tables.newest(*shard, *of)).collect();
+        Ok(Newest { events: self.shared.read(newest).await?, known_to })
     }
 
     async fn shard_state(&self, shard: Shard) -> Result<ShardState, BusError> {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::{
-    Appended, BusError, Live, LiveStream, Log, Logged, Nonce, Replay, ShardState, SignalStream, Status, Topic,
+    Appended, BusError, Live, LiveStream, Log, Logged, Newest, Nonce, Replay, ShardState, SignalStream, Status, Topic,
     WorkStream,
 };
 
@@ -112,6 +112,10 @@ impl Log for Faulty {
 
     async fn heads(&self, of: &[ConversationId], fresh: bool) -> Result<Vec<Option<Seq>>, BusError> {
         self.log.heads(of, fresh).await
+    }
+
+    async fn newest(&self, of: &[ConversationId]) -> Result<Newest, BusError> {
+        self.log.newest(of).await
     }
 
     async fn shard_state(&self, shard: Shard) -> Result<ShardState, BusError> {

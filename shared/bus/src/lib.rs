@@ -15,7 +15,7 @@ pub mod subject; // the only place subjects are made; the shard of a conversatio
 pub use embedded::Embedded;
 pub use error::{BusError, Doubt, Full};
 pub use log::{
-    Appended, Delivery, Durability, Head, Live, LiveStream, Log, Logged, Nonce, Prev, Replay, Settle, ShardState,
-    SignalStream, Status, Topic, WorkStream,
+    Appended, Delivery, Durability, Head, Live, LiveStream, Log, Logged, Newest, Nonce, Prev, Replay, Settle,
+    ShardState, SignalStream, Status, Topic, WorkStream,
 };
 pub use nats::{Nats, NatsOptions};

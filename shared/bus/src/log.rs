@@ -1,6 +1,6 @@
 //! Trait `Log` and its promises. `tests/contract.rs` holds every implementation to them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,6 +64,10 @@ pub trait Log: Send + Sync + 'static {
     /// anything this node has seen acknowledged or live before the call, and read from the shards' leaders when
     /// `fresh` is asked for (then not older than anything acknowledged anywhere before the call).
     async fn heads(&self, of: &[ConversationId], fresh: bool) -> Result<Vec<Option<Seq>>, BusError>;
+
+    /// The newest event of each that the log still holds; not older than anything this node has seen acknowledged or
+    /// live before the call.
+    async fn newest(&self, of: &[ConversationId]) -> Result<Newest, BusError>;
 
     /// First and last position of a shard, and how far its consumers have come.
     async fn shard_state(&self, shard: Shard) -> Result<ShardState, BusError>;
@@ -192,6 +196,15 @@ pub struct Head {
     pub seq: Option<Seq>,
 }
 
+/// The newest events of some conversations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Newest {
+    /// In the order asked; `None` where the log holds nothing of it.
+    pub events: Vec<Option<Logged>>,
+    /// Of every shard that was asked: nothing up to here is newer than what is above.
+    pub known_to: BTreeMap<Shard, Seq>,
+}
+
 /// The extent of one shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardState {
@@ -233,6 +246,8 @@ pub trait Settle: Send + Sync {
 pub enum Topic {
     /// Revoked sessions and users.
     Revocations,
+    /// Blocks between users.
+    Relations,
     /// Ephemeral signals of one conversation: typing, markers.
     Conversation(ConversationId),
     /// Presence, by partition.

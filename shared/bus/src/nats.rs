@@ -55,8 +55,8 @@ use self::{
     writer::Writer,
 };
 use crate::{
-    Appended, BusError, Doubt, LiveStream, Log, Nonce, Replay, ShardState, SignalStream, Status, Topic, WorkStream,
-    metrics, subject,
+    Appended, BusError, Doubt, LiveStream, Log, Newest, Nonce, Replay, ShardState, SignalStream, Status, Topic,
+    WorkStream, metrics, subject,
 };
 
 /// Shards that are looked at together: at start, after a disconnect, for heads.
@@ -262,6 +262,10 @@ impl Log for Nats {
 
     async fn heads(&self, of: &[ConversationId], fresh: bool) -> Result<Vec<Option<Seq>>, BusError> {
         self.core.heads(of, fresh).await
+    }
+
+    async fn newest(&self, of: &[ConversationId]) -> Result<Newest, BusError> {
+        self.core.newest(of).await
     }
 
     async fn shard_state(&self, shard: Shard) -> Result<ShardState, BusError> {

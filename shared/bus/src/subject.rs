@@ -59,6 +59,7 @@ pub fn shard_of_advisory(subject: &str) -> Option<Shard> {
 pub fn topic(topic: &Topic) -> String {
     match topic {
         Topic::Revocations => "chat.signal.revocations".to_owned(),
+        Topic::Relations => "chat.signal.relations".to_owned(),
         Topic::Conversation(conversation) => format!("chat.signal.conversation.{conversation}"),
         Topic::Presence(partition) => format!("chat.signal.presence.{partition}"),
     }

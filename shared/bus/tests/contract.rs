@@ -50,6 +50,7 @@ macro_rules! cases {
                 a_cursor_above_the_log_is_ahead,
                 a_tail_is_bounded_and_oldest_first,
                 heads_of_very_many_come_in_the_order_asked,
+                the_newest_events_of_very_many_say_up_to_where_they_are_known,
             }
             living::{
                 what_is_heard_is_stored_and_in_order,

@@ -146,6 +146,13 @@ impl Tables {
         newest.map(|entry| place_seq(&entry.key()?)).transpose()
     }
 
+    /// A conversation's newest event.
+    pub(super) fn newest(&self, shard: Shard, of: ConversationId) -> fjall::Result<Option<Logged>> {
+        let Some(seq) = self.head(of)? else { return Ok(None) };
+        // Retention may take it between the two reads.
+        self.events.get(event_key(shard, seq))?.map(|value| Ok(record(seq, &value)?.logged)).transpose()
+    }
+
     /// What a conversation has after a position, oldest first.
     pub(super) fn tail(&self, shard: Shard, of: ConversationId, after: Seq, most: usize) -> fjall::Result<Vec<Logged>> {
         if after >= Seq::MAX {

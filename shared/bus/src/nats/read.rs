@@ -9,11 +9,11 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     Core, RETRY_DELAY, SHARDS_AT_ONCE,
-    api::{Stored, StreamInfo, code},
-    direct::{self, Get, SUBJECTS_MAX},
+    api::{self, StreamInfo, code},
+    direct::{self, Batch, Get, SUBJECTS_MAX, Stored},
     shards::{Gate, ShardLog, position},
 };
-use crate::{BusError, Logged, Prev, Replay, subject};
+use crate::{BusError, Logged, Newest, Prev, Replay, subject};
 
 /// Questions to a leader about single conversations that are open together.
 const LEADER_QUESTIONS: usize = 16;
@@ -57,11 +57,7 @@ impl Core {
 
     /// See [`crate::Log::heads`].
     pub(super) async fn heads(&self, of: &[ConversationId], fresh: bool) -> Result<Vec<Option<Seq>>, BusError> {
-        let mut by_shard: HashMap<Shard, Vec<ConversationId>> = HashMap::new();
-        for conversation in of {
-            by_shard.entry(subject::shard_of(*conversation, self.options.shards)).or_default().push(*conversation);
-        }
-        let heads: HashMap<ConversationId, Seq> = stream::iter(by_shard)
+        let heads: HashMap<ConversationId, Seq> = stream::iter(self.by_shard(of))
             .map(|(shard, conversations)| async move {
                 self.heads_in(self.shards.known(shard)?, &conversations, fresh).await
             })
@@ -71,6 +67,31 @@ impl Core {
             .into_iter()
             .collect();
         Ok(of.iter().map(|conversation| heads.get(conversation).copied()).collect())
+    }
+
+    /// See [`crate::Log::newest`].
+    pub(super) async fn newest(&self, of: &[ConversationId]) -> Result<Newest, BusError> {
+        let shards: Vec<(Shard, Vec<Stored>, Seq)> = stream::iter(self.by_shard(of))
+            .map(|(shard, conversations)| async move {
+                let (newest, known_to) = self.newest_in(self.shards.known(shard)?, &conversations).await?;
+                Ok::<_, BusError>((shard, newest, known_to))
+            })
+            .buffer_unordered(SHARDS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let known_to = shards.iter().map(|(shard, _, known_to)| (*shard, *known_to)).collect();
+        let newest = shards.into_iter().flat_map(|(_, newest, _)| newest);
+        let newest: HashMap<ConversationId, Logged> =
+            newest.map(|stored| (stored.conversation, stored.logged)).collect();
+        Ok(Newest { events: of.iter().map(|conversation| newest.get(conversation).cloned()).collect(), known_to })
+    }
+
+    fn by_shard(&self, of: &[ConversationId]) -> HashMap<Shard, Vec<ConversationId>> {
+        let mut by_shard: HashMap<Shard, Vec<ConversationId>> = HashMap::new();
+        for conversation in of {
+            by_shard.entry(subject::shard_of(*conversation, self.options.shards)).or_default().push(*conversation);
+        }
+        by_shard
     }
 
     /// The position of the event with this nonce among the first `most` after `after`.
@@ -182,26 +203,60 @@ impl Core {
         reached: u64,
         deadline: Instant,
     ) -> Result<Vec<(ConversationId, Seq)>, BusError> {
+        let one_copy = self.options.replicas == 1;
+        match self.last_events(shard, of, reached, deadline).await? {
+            Some(batch) => {
+                Ok(batch.events.into_iter().map(|stored| (stored.conversation, stored.logged.seq)).collect())
+            }
+            None if one_copy || reached == 0 => Ok(Vec::new()),
+            // "Nothing" does not say how far the copy was: only the leader's word is good.
+            None => self.leaders_heads(shard, of, deadline).await,
+        }
+    }
+
+    /// Last events from a copy that is at least as far as `reached`; `None`: it holds nothing of any of these.
+    async fn last_events(
+        &self,
+        shard: &ShardLog,
+        of: &[ConversationId],
+        reached: u64,
+        deadline: Instant,
+    ) -> Result<Option<Batch>, BusError> {
         let subjects: Vec<String> = of.iter().map(|of| subject::log(shard.shard, *of)).collect();
         let what = Get::Last { multi_last: &subjects };
+        let one_copy = self.options.replicas == 1;
         loop {
             let batch = direct::get(&self.reader, shard, &what, deadline).await?;
-            let one_copy = self.options.replicas == 1;
             match batch.up_to {
-                Some(up_to) if up_to >= reached || one_copy => {
-                    return Ok(batch
-                        .events
-                        .into_iter()
-                        .map(|stored| (stored.conversation, stored.logged.seq))
-                        .collect());
-                }
-                None if one_copy || reached == 0 => return Ok(Vec::new()),
-                // "Nothing" does not say how far the copy was: only the leader's word is good.
-                None => return self.leaders_heads(shard, of, deadline).await,
+                Some(up_to) if up_to >= reached || one_copy => return Ok(Some(batch)),
+                None => return Ok(None),
                 Some(_behind) if Instant::now() + RETRY_DELAY >= deadline => return Err(BusError::Unavailable),
                 Some(_behind) => sleep(RETRY_DELAY).await,
             }
         }
+    }
+
+    /// The newest events of conversations of one shard, and up to where nothing is newer than they are.
+    async fn newest_in(&self, shard: &ShardLog, of: &[ConversationId]) -> Result<(Vec<Stored>, Seq), BusError> {
+        let deadline = self.read_deadline();
+        let reached = match shard.gate() {
+            Gate::WentBack => 0,
+            Gate::Open | Gate::Unchecked => shard.seen(),
+        };
+        let (mut newest, mut known_to) = (Vec::new(), Seq::MAX);
+        for some in of.chunks(SUBJECTS_MAX) {
+            let mut found = self.last_events(shard, some, reached, deadline).await?;
+            if found.is_none() {
+                // "Nothing" does not say up to where: what is settled is surely not newer than the next answer.
+                known_to = known_to.min(self.shard_state(shard.shard).await?.settled);
+                found = self.last_events(shard, some, reached, deadline).await?;
+            }
+            if let Some(batch) = found {
+                known_to = known_to.min(position(batch.up_to.unwrap_or(0))?);
+                newest.extend(batch.events);
+            }
+        }
+        Ok((newest, known_to))
     }
 
     async fn leaders_heads(
@@ -225,7 +280,7 @@ impl Core {
         deadline: Instant,
     ) -> Result<Option<Seq>, BusError> {
         let last = LastOf { last_by_subj: &subject::log(shard.shard, of) };
-        match self.reader.ask::<_, Stored>(&format!("STREAM.MSG.GET.{}", shard.stream), &last, deadline).await {
+        match self.reader.ask::<_, api::Stored>(&format!("STREAM.MSG.GET.{}", shard.stream), &last, deadline).await {
             Ok(stored) => position(stored.message.seq).map(Some),
             Err(err) if err.is(code::NO_MESSAGE) => Ok(None),
             Err(err) => Err(err.into()),

@@ -97,3 +97,29 @@ pub async fn heads_of_very_many_come_in_the_order_asked<W: World>() {
     }
     assert_eq!(log.heads(&[], true).await.unwrap(), []);
 }
+
+pub async fn the_newest_events_of_very_many_say_up_to_where_they_are_known<W: World>() {
+    let (_world, log) = fresh::<W>().await;
+    let rooms: Vec<_> = (0..1_200).map(|_| conversation()).collect();
+    for some in rooms.chunks(100) {
+        join_all(some.iter().map(|room| say(&*log, *room, "old"))).await;
+    }
+    join_all(rooms.iter().step_by(100).map(|room| say(&*log, *room, "new"))).await;
+    let mut asked = rooms.clone();
+    asked.insert(3, conversation());
+
+    let newest = log.newest(&asked).await.unwrap();
+    let heads: Vec<_> = newest.events.iter().map(|event| event.as_ref().map(|event| event.seq)).collect();
+    assert_eq!(heads, log.heads(&asked, true).await.unwrap());
+    for (room, event) in asked.iter().zip(&newest.events).filter(|(room, _)| rooms.contains(room)) {
+        let place = rooms.iter().position(|other| other == room).unwrap();
+        let text = if place.is_multiple_of(100) { "new" } else { "old" };
+        assert_eq!(texts(event.as_slice()), [text]);
+        assert!(newest.known_to[&log.shard_of(*room)] >= event.as_ref().unwrap().seq);
+    }
+
+    // Whatever comes later is beyond what was known.
+    let later = say(&*log, rooms[0], "later").await;
+    assert!(newest.known_to[&log.shard_of(rooms[0])] < later);
+    assert_eq!(log.newest(&[]).await.unwrap(), Default::default());
+}
