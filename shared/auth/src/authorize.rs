@@ -99,7 +99,7 @@ pub enum Action {
     /// Add members.
     Invite {
         /// As what.
-        role: Role,
+        place: Place,
     },
     /// Remove a member; oneself = [`Action::Leave`].
     Kick {
@@ -120,10 +120,17 @@ pub enum Action {
         /// What they are.
         from: Role,
         /// What they shall be.
-        to: Role,
+        to: Place,
     },
     /// Change the conversation's settings.
     Manage,
+    /// Change what a role may do here.
+    Override {
+        /// Which.
+        role: Role,
+        /// What it may do afterwards and could not before.
+        grants: Rights,
+    },
     /// Delete the conversation for all.
     DeleteConversation,
 }
@@ -170,6 +177,7 @@ const fn visitor(action: Action) -> Result<(), ErrorCode> {
         | Action::Ban { .. }
         | Action::ChangeRole { .. }
         | Action::Manage
+        | Action::Override { .. }
         | Action::DeleteConversation => Err(ErrorCode::Forbidden),
     }
 }
@@ -181,6 +189,8 @@ fn member(actor: Actor, action: Action, standing: &Standing, place: Place) -> Re
     }
     let has = |right| place.rights.has(right);
     let below = |role: Role| role < place.role;
+    // Nobody grants what they lack.
+    let grants = |other: Place| other.role <= place.role && place.rights.covers(other.rights);
     let allowed = match action {
         Action::View | Action::ChangeOwnSettings => true,
         // The two of a direct conversation are its members for ever.
@@ -195,12 +205,14 @@ fn member(actor: Actor, action: Action, standing: &Standing, place: Place) -> Re
         Action::MentionAll => has(Right::MentionAll),
         Action::OpenThread => has(Right::Thread),
         Action::ListMembers => standing.kind != Kind::Broadcast || place.role > Role::Reader,
-        Action::Invite { role } => !direct && has(Right::Invite) && role <= place.role,
+        Action::Invite { place } => !direct && has(Right::Invite) && grants(place),
         Action::Kick { role, .. } => !direct && has(Right::Kick) && below(role),
         Action::Ban { role } => !direct && has(Right::Ban) && role.is_none_or(below),
-        Action::ChangeRole { user, from, to } if user == actor.user => !direct && to <= from,
-        Action::ChangeRole { from, to, .. } => !direct && has(Right::ManageRoles) && below(from) && to <= place.role,
+        // Oneself downwards, whatever rights one has.
+        Action::ChangeRole { user, from, to } if user == actor.user => !direct && to.role <= from,
+        Action::ChangeRole { from, to, .. } => !direct && has(Right::ManageRoles) && below(from) && grants(to),
         Action::Manage => has(Right::Manage),
+        Action::Override { role, grants } => has(Right::Manage) && below(role) && place.rights.covers(grants),
         Action::DeleteConversation => has(Right::DeleteConversation),
     };
     if allowed { Ok(()) } else { Err(ErrorCode::Forbidden) }

@@ -109,6 +109,11 @@ impl Rights {
         self.0 & right.bit() != 0
     }
 
+    /// Whether the set holds all of `other`.
+    pub const fn covers(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
     /// This set and `right`.
     #[must_use]
     pub const fn with(self, right: Right) -> Self {

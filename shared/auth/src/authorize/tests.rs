@@ -39,7 +39,12 @@ const IN_A_PUBLIC_GROUP: &str = "
     make member moderator   + + F F F F N F
     make admin member       + F F F F F N F
     make member owner       + F F F F F N F
+    make self reader        + + + + + F N F
     manage                  + + F F F F N F
+    let members pin         + + F F F F N F
+    let members delete it   + F F F F F N F
+    let admins pin          + F F F F F N F
+    let owners pin          F F F F F F N F
     delete conversation     + F F F F F N F
 ";
 
@@ -68,6 +73,8 @@ const IN_A_BROADCAST: &str = "
 
 fn action(name: &str) -> Action {
     let (admin, member) = (Role::Admin, Role::Member);
+    let place = |role| Place::of(Kind::Group, role, &BTreeMap::new());
+    let lets = |role, right| Action::Override { role, grants: Rights::NONE.with(right) };
     match name {
         "view" => Action::View,
         "join" => Action::Join,
@@ -87,17 +94,22 @@ fn action(name: &str) -> Action {
         "mention all" => Action::MentionAll,
         "open thread" => Action::OpenThread,
         "list members" => Action::ListMembers,
-        "invite a member" => Action::Invite { role: member },
-        "invite an admin" => Action::Invite { role: admin },
+        "invite a member" => Action::Invite { place: place(member) },
+        "invite an admin" => Action::Invite { place: place(admin) },
         "kick a reader" => Action::Kick { user: BOB, role: Role::Reader },
         "kick a moderator" => Action::Kick { user: BOB, role: Role::Moderator },
         "kick an owner" => Action::Kick { user: BOB, role: Role::Owner },
         "ban a stranger" => Action::Ban { role: None },
         "ban an admin" => Action::Ban { role: Some(admin) },
-        "make member moderator" => Action::ChangeRole { user: BOB, from: member, to: Role::Moderator },
-        "make admin member" => Action::ChangeRole { user: BOB, from: admin, to: member },
-        "make member owner" => Action::ChangeRole { user: BOB, from: member, to: Role::Owner },
+        "make member moderator" => Action::ChangeRole { user: BOB, from: member, to: place(Role::Moderator) },
+        "make admin member" => Action::ChangeRole { user: BOB, from: admin, to: place(member) },
+        "make member owner" => Action::ChangeRole { user: BOB, from: member, to: place(Role::Owner) },
+        "make self reader" => Action::ChangeRole { user: ALICE, from: Role::Reader, to: place(Role::Reader) },
         "manage" => Action::Manage,
+        "let members pin" => lets(member, Right::Pin),
+        "let members delete it" => lets(member, Right::DeleteConversation),
+        "let admins pin" => lets(admin, Right::Pin),
+        "let owners pin" => lets(Role::Owner, Right::Pin),
         "delete conversation" => Action::DeleteConversation,
         unknown => panic!("no such action: {unknown}"),
     }
@@ -189,7 +201,8 @@ fn a_block_stops_what_the_other_would_hear() {
 fn everybody_may_step_down_and_nobody_up() {
     for (persona, from) in [("owner", Role::Owner), ("moderator", Role::Moderator), ("member", Role::Member)] {
         let standing = standing(persona, Kind::Group, Visibility::Private);
-        let change = |to| authorize(ACTOR, Action::ChangeRole { user: ALICE, from, to }, Some(&standing));
+        let place = |role| Place::of(Kind::Group, role, &BTreeMap::new());
+        let change = |to| authorize(ACTOR, Action::ChangeRole { user: ALICE, from, to: place(to) }, Some(&standing));
         assert_eq!(change(Role::Reader), Ok(()), "{persona}");
         if from < Role::Owner {
             assert_eq!(change(Role::Owner), Err(ErrorCode::Forbidden), "{persona}");
@@ -202,6 +215,21 @@ fn kicking_oneself_is_leaving() {
     let member = standing("member", Kind::Group, Visibility::Private);
     let kick = Action::Kick { user: ALICE, role: Role::Member };
     assert_eq!(authorize(ACTOR, kick, Some(&member)), Ok(()));
+}
+
+#[test]
+fn nobody_gives_a_role_with_rights_that_they_lack() {
+    let ban = Rights::NONE.with(Right::Ban);
+    let overrides = BTreeMap::from([(Role::Admin, Override { allow: Rights::NONE, deny: ban })]);
+    let place = |role| Place::of(Kind::Group, role, &overrides);
+    let admin = Standing { place: Some(place(Role::Admin)), ..standing("admin", Kind::Group, Visibility::Private) };
+    let change = |to| Action::ChangeRole { user: BOB, from: Role::Member, to: place(to) };
+    for action in [change(Role::Moderator), Action::Invite { place: place(Role::Moderator) }] {
+        assert_eq!(authorize(ACTOR, action, Some(&admin)), Err(ErrorCode::Forbidden), "{action:?}");
+    }
+    assert_eq!(authorize(ACTOR, change(Role::Guest), Some(&admin)), Ok(()));
+    let own_again = Action::Override { role: Role::Member, grants: ban };
+    assert_eq!(authorize(ACTOR, own_again, Some(&admin)), Err(ErrorCode::Forbidden));
 }
 
 #[test]
