@@ -6,9 +6,9 @@ use chat_auth::{Access, Issuer, Passwords, ResumeSealer, Revocations, Verifier};
 use chat_bus::Log;
 use chat_protocol::{Clock, ConversationId, ErrorCode, Seq, Timestamp, UserId, limits};
 use chat_service::{Health, Shutdown};
-use chat_store::Store;
+use chat_store::{Membership, Store};
 
-use crate::{config::Config, fault::Fault, history::SharedReads, hub::Hub, signals::Signals};
+use crate::{config::Config, fault::Fault, history::SharedReads, hub::Hub, recency::Quiet, signals::Signals};
 
 /// Memberships read at once.
 const MEMBERSHIPS_PAGE: usize = 500;
@@ -35,6 +35,8 @@ pub struct App {
     pub revocations: Revocations,
     /// Hashes and checks passwords.
     pub passwords: Passwords,
+    /// Last events of conversations that the log holds nothing of.
+    pub quiet: Quiet,
     /// Equal reads of the store share one query.
     pub reads: SharedReads,
     /// What may be lost.
@@ -65,12 +67,18 @@ impl App {
 
     /// A user's conversations with where they joined, at most [`limits::CONVERSATIONS_PER_USER`].
     pub async fn memberships(&self, user: UserId) -> Result<Vec<(ConversationId, Seq)>, Fault> {
-        let mut all: Vec<(ConversationId, Seq)> = Vec::new();
+        let places = self.places(user).await?;
+        Ok(places.into_iter().map(|row| (row.conversation, row.member.joined_seq)).collect())
+    }
+
+    /// A user's conversations with their place in each, at most [`limits::CONVERSATIONS_PER_USER`].
+    pub async fn places(&self, user: UserId) -> Result<Vec<Membership>, Fault> {
+        let mut all: Vec<Membership> = Vec::new();
         loop {
-            let after = all.last().map(|(conversation, _)| *conversation);
+            let after = all.last().map(|row| row.conversation);
             let page = self.store.memberships(user, after, MEMBERSHIPS_PAGE).await?;
             let last = page.len() < MEMBERSHIPS_PAGE;
-            all.extend(page.into_iter().map(|row| (row.conversation, row.member.joined_seq)));
+            all.extend(page);
             if last || all.len() >= limits::CONVERSATIONS_PER_USER {
                 return Ok(all);
             }

@@ -8,9 +8,10 @@ use chat_protocol::{
     ConversationId, ErrorCode, MessageId, Seq, UserId,
     event::{Body, Event},
     frame::EventFrame,
+    limits,
 };
 use chat_store::EventRow;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::timeout;
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Tries before the caller is told `conflict`.
-const TRIES: usize = 3;
+pub const TRIES: usize = 3;
 /// Feeds written at once.
 const FEEDS_AT_ONCE: usize = 16;
 /// Tries for one feed.
@@ -68,6 +69,44 @@ impl App {
             }
         }
         Err(ErrorCode::Conflict.into())
+    }
+
+    /// The newest position of a user's feed: what is read of them in the store after this is as new.
+    pub async fn feed_head(&self, user: UserId) -> Result<Seq, Fault> {
+        let heads = self.log.heads(&[ConversationId::feed(user)], true).await?;
+        Ok(heads.first().copied().flatten().unwrap_or(Seq::ZERO))
+    }
+
+    /// Appends what a user did to their own feed, for all their devices; `false`: another of them came after `head`.
+    pub async fn append_to_feed(&self, user: UserId, body: Body, head: Seq) -> Result<bool, Fault> {
+        let room = self.hub.room(ConversationId::feed(user)).await?;
+        let event = Event { at: self.now(), by: user, body }.encode();
+        let chance: [u8; 16] = rand::random();
+        let nonce = Nonce::hash(&[b"control", &chance]);
+        match self.log.append(room.conversation, nonce, event.clone(), Some(head)).await {
+            Ok(appended) => {
+                room.acknowledged(appended.seq);
+                self.apply_eagerly(&room, appended.seq, event).await;
+                Ok(true)
+            }
+            Err(BusError::WrongHead(_)) => Ok(false),
+            Err(err) => Err(err.into()),
+        }
+    }
+
+    /// Refuses if one of these users is in as many conversations as one may be.
+    pub async fn have_room(&self, users: &[UserId]) -> Result<(), Fault> {
+        let counts: Vec<usize> = stream::iter(users.to_vec())
+            .map(|user| self.store.memberships(user, None, limits::CONVERSATIONS_PER_USER))
+            .buffer_unordered(FEEDS_AT_ONCE)
+            .map_ok(|rows| rows.len())
+            .try_collect()
+            .await?;
+        if counts.into_iter().any(|count| count >= limits::CONVERSATIONS_PER_USER) {
+            let detail = format!("one of the users is in {} conversations", limits::CONVERSATIONS_PER_USER);
+            return Err(Fault::new(ErrorCode::LimitReached, detail));
+        }
+        Ok(())
     }
 
     /// Runs to its end whatever becomes of the request: what was appended must be told.

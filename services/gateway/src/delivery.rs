@@ -7,7 +7,7 @@ use chat_bus::Logged;
 use chat_protocol::{
     ConversationId, Seq, Shard,
     codec::Codec,
-    event::{Event, EventError},
+    event::{BanTerms, Body, Event, EventError},
     frame::{EventFrame, ServerFrame},
 };
 
@@ -17,6 +17,8 @@ use crate::ws;
 pub struct Delivery {
     /// With its place in the conversation.
     pub frame: EventFrame,
+    /// The terms of a ban, which no client gets.
+    pub ban: Option<BanTerms>,
     json: OnceLock<Bytes>,
     msgpack: OnceLock<Bytes>,
 }
@@ -25,8 +27,9 @@ impl Delivery {
     /// Of what the log holds. `prev` is what this gateway delivered before it, which the log's own chain confirmed.
     pub fn new(conversation: ConversationId, shard: Shard, logged: &Logged, prev: Seq) -> Result<Self, EventError> {
         let event = Event::decode(&logged.event)?;
+        let ban = ban_terms(&event);
         let frame = EventFrame::new(conversation, shard, logged.seq, prev, event);
-        Ok(Self { frame, json: OnceLock::new(), msgpack: OnceLock::new() })
+        Ok(Self { frame, ban, json: OnceLock::new(), msgpack: OnceLock::new() })
     }
 
     /// Its position.
@@ -47,6 +50,14 @@ impl Delivery {
     }
 }
 
+/// The terms of the ban that an event is.
+pub fn ban_terms(event: &Event) -> Option<BanTerms> {
+    match &event.body {
+        Body::MemberLeft(left) => left.ban.clone(),
+        _ => None,
+    }
+}
+
 /// The same document as [`ServerFrame::Event`].
 #[derive(serde::Serialize)]
 struct Tagged<'a> {
@@ -64,10 +75,7 @@ pub fn message(codec: Codec, frame: &ServerFrame) -> Bytes {
 #[cfg(test)]
 mod tests {
     use chat_bus::Prev;
-    use chat_protocol::{
-        Timestamp, UserId,
-        event::{Body, Empty},
-    };
+    use chat_protocol::{Timestamp, UserId, event::Empty};
 
     use super::*;
 

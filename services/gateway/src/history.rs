@@ -138,7 +138,11 @@ fn chain(
 }
 
 /// The message that an event created.
-fn message_of(room: (chat_protocol::ConversationId, chat_protocol::Shard), seq: Seq, event: &Event) -> Option<Message> {
+pub fn message_of(
+    room: (chat_protocol::ConversationId, chat_protocol::Shard),
+    seq: Seq,
+    event: &Event,
+) -> Option<Message> {
     let chat_protocol::event::Body::MessageCreated(created) = &event.body else { return None };
     Some(Message {
         id: MessageId::new(room.1, seq),

@@ -32,6 +32,8 @@ mod send; // a message's way into the log
 
 mod control; // changes that must be serialised
 
+mod recency; // when something last happened in a user's conversations
+
 mod history; // reading back: store and tail, merged
 
 mod signals; // what may be lost: markers, typing
@@ -43,6 +45,8 @@ mod rest; // requests
 mod console; // the web console
 
 mod revoke; // sessions that end before their tokens do
+
+mod relations; // blocks, as every gateway must know them
 
 mod sweep; // what happens by time: pings, stalls, expiry, drain
 
@@ -61,7 +65,7 @@ use chat_service::{Health, Shutdown};
 use chat_store::Store;
 use tokio::net::TcpListener;
 
-use crate::{app::App, history::SharedReads, hub::Hub, signals::Signals};
+use crate::{app::App, history::SharedReads, hub::Hub, recency::Quiet, signals::Signals};
 
 pub use config::Config;
 pub use metrics::describe as describe_metrics;
@@ -97,6 +101,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         verifier: Verifier::new(&keys, AUDIENCE, AUDIENCE),
         sealer: ResumeSealer::new(&keys),
         revocations: Revocations::new(),
+        quiet: Quiet::default(),
         reads: SharedReads::default(),
         signals: Signals::default(),
         passwords: Passwords::new(PASSWORDS_AT_WORK, PASSWORDS_WAITING),
@@ -115,6 +120,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
             async move { app.hub.run().await }
         }),
         tokio::spawn(revoke::run(Arc::clone(&app))),
+        tokio::spawn(relations::run(Arc::clone(&app))),
         tokio::spawn(sweep::run(Arc::clone(&app))),
         tokio::spawn(sweep::guard(Arc::clone(&app))),
         tokio::spawn(signals::write_marks(Arc::clone(&app))),

@@ -6,8 +6,11 @@ mod problem; // what failed requests answer
 
 mod observe; // request ids, counts, times
 
+mod bans;
+mod blocks;
 mod conversations;
 mod events;
+mod jobs;
 mod markers;
 mod members;
 mod messages;
@@ -31,21 +34,32 @@ pub use problem::Problem;
 pub fn router(app: Arc<App>) -> Router {
     let api = Router::new()
         .route("/v1/users", post(users::register).get(users::find))
-        .route("/v1/users/me", get(users::me).patch(users::change))
+        .route("/v1/users/me", get(users::me).patch(users::change).delete(users::leave))
         .route("/v1/users/me/password", put(users::change_password))
+        .route("/v1/users/me/blocks", get(blocks::list))
+        .route("/v1/users/me/blocks/{user}", put(blocks::put).delete(blocks::lift))
         .route("/v1/users/me/events", get(events::of_feed))
         .route("/v1/users/{user}", get(users::one))
         .route("/v1/sessions", post(sessions::log_in).get(sessions::list).delete(sessions::end_others))
         .route("/v1/sessions/refresh", post(sessions::refresh))
         .route("/v1/sessions/{session}", delete(sessions::end))
         .route("/v1/conversations", post(conversations::create).get(conversations::list))
-        .route("/v1/conversations/{conversation}", get(conversations::one))
+        .route(
+            "/v1/conversations/{conversation}",
+            get(conversations::one).patch(conversations::change).delete(conversations::delete),
+        )
+        .route("/v1/jobs/{job}", get(jobs::one))
         .route("/v1/conversations/{conversation}/members", get(members::list).post(members::add))
         .route(
             "/v1/conversations/{conversation}/members/me",
-            put(members::join).get(members::own).delete(members::leave),
+            put(members::join).get(members::own).patch(members::change_settings).delete(members::leave),
         )
-        .route("/v1/conversations/{conversation}/members/{user}", get(members::one).delete(members::remove))
+        .route(
+            "/v1/conversations/{conversation}/members/{user}",
+            get(members::one).patch(members::change_role).delete(members::remove),
+        )
+        .route("/v1/conversations/{conversation}/bans", get(bans::list))
+        .route("/v1/conversations/{conversation}/bans/{user}", put(bans::put).delete(bans::lift))
         .route("/v1/conversations/{conversation}/messages", post(messages::send).get(messages::page))
         .route("/v1/conversations/{conversation}/messages/{message}", get(messages::one))
         .route("/v1/conversations/{conversation}/marker", put(markers::put))

@@ -1,4 +1,5 @@
-//! The persister: reads the log, writes the store, acknowledges the log. Keeps nothing of its own.
+//! The persister: reads the log, writes the store, acknowledges the log; and does the long work that requests left. Keeps nothing of
+//! its own.
 //!
 //! In reading order:
 
@@ -9,6 +10,8 @@ mod batch; // what is written together (pure)
 mod worker; // one shard: take, write, acknowledge
 
 mod guard; // a log that went back is noticed and moved ahead
+
+mod jobs; // long work that requests left
 
 mod metrics; // names
 
@@ -39,6 +42,9 @@ pub struct Config {
     /// Between two looks at the log's extent: lag, and whether it went back.
     #[arg(long = "persister-check-interval", default_value = "5s", value_parser = units::duration)]
     pub check_interval: Duration,
+    /// Between two looks for jobs: deleted conversations to purge, closed accounts to erase.
+    #[arg(long = "persister-jobs-interval", default_value = "5s", value_parser = units::duration)]
+    pub jobs_interval: Duration,
 }
 
 /// What a persister needs from the outside.
@@ -63,9 +69,11 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
     });
     let workers: Vec<_> = workers.collect();
     let guard = tokio::spawn(guard::run(shards, config.check_interval, Arc::clone(&deps)));
+    let jobs = shutdown.spawn(jobs::run(config, Arc::clone(&deps), shutdown.clone()));
     for worker in workers {
         worker.await?;
     }
+    jobs.await?;
     guard.abort();
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_protocol::Shard;
+use chat_protocol::{Shard, model::JobKind};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 const LAG_EVENTS: &str = "chat_persister_lag_events";
@@ -11,6 +11,8 @@ const BATCH_ROWS: &str = "chat_persister_batch_rows";
 const WRITE_SECONDS: &str = "chat_persister_write_seconds";
 const REDELIVERIES: &str = "chat_persister_redeliveries_total";
 const QUARANTINED: &str = "chat_persister_quarantined_total";
+const JOBS: &str = "chat_persister_jobs_total";
+const JOB_STEPS: &str = "chat_persister_job_steps_total";
 
 /// Tells the recorder what the names mean.
 pub fn describe() {
@@ -24,6 +26,8 @@ pub fn describe() {
     describe_histogram!(WRITE_SECONDS, Unit::Seconds, "from taking a batch to its last write");
     describe_counter!(REDELIVERIES, "events that came again");
     describe_counter!(QUARANTINED, "events put aside because nobody can apply them: look at them");
+    describe_counter!(JOBS, "jobs by kind and how they ended: done, cancelled, or interrupted to be taken up again");
+    describe_counter!(JOB_STEPS, "steps of jobs that were done, by kind");
 }
 
 pub(crate) fn pending(shard: Shard, events: u64) {
@@ -48,4 +52,19 @@ pub(crate) fn redelivered(events: u64) {
 
 pub(crate) fn quarantined() {
     counter!(QUARANTINED).increment(1);
+}
+
+pub(crate) fn job(kind: JobKind, ended: &'static str) {
+    counter!(JOBS, "kind" => name(kind), "ended" => ended).increment(1);
+}
+
+pub(crate) fn job_step(kind: JobKind) {
+    counter!(JOB_STEPS, "kind" => name(kind)).increment(1);
+}
+
+const fn name(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Purge => "purge",
+        JobKind::Erase => "erase",
+    }
 }

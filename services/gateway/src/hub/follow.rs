@@ -198,7 +198,7 @@ impl Follow<'_> {
 
     async fn readable_from(&self) -> Result<Seq, Fault> {
         let roster = self.room.roster().await?;
-        Ok(roster.readable_since(self.conn.user))
+        self.room.readable_since(&roster, self.conn.user).await
     }
 
     /// The room's own task brings it to the newest position.

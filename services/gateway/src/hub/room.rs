@@ -7,6 +7,8 @@ mod fan; // from the log to the sockets
 
 mod members; // the roster: loaded, kept, asked
 
+mod relations; // bans, and blocks between the two of a direct conversation
+
 mod memory; // what of its history is in memory
 
 use std::{
@@ -22,6 +24,7 @@ use indexmap::IndexMap;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
+use self::relations::Block;
 use super::{Hub, Inner, Roster, Tail};
 use crate::{conn::Conn, fault::Fault};
 
@@ -41,6 +44,8 @@ pub struct Room {
     roster: RwLock<Option<Arc<Roster>>>,
     /// Held while the roster is loaded, so that one load serves all who wait.
     loading: Mutex<()>,
+    /// In a direct conversation: whether one of the two blocks the other.
+    block: parking_lot::Mutex<Block>,
     /// A head the log is known to have; the room catches up to it.
     wanted: AtomicU64,
     /// The newest position this gateway acknowledged to a sender.
@@ -79,6 +84,7 @@ impl Room {
             state: Mutex::new(State { tail: Tail::at(head), delivered: head, seats: IndexMap::new() }),
             roster: RwLock::new(None),
             loading: Mutex::new(()),
+            block: parking_lot::Mutex::default(),
             wanted: AtomicU64::new(head.get()),
             acked: AtomicU64::new(0),
             poke: Notify::new(),

@@ -1,6 +1,14 @@
-//! Conversations: made, listed, looked at.
+//! Conversations: made, listed, looked at, changed, deleted.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod change; // settings, with an ETag against lost updates
+mod delete; // for all, then a job that removes what is left
+mod list; // one's own, newest first
+mod settings; // what settings may be
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{
     extract::State,
@@ -10,25 +18,21 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chat_auth::Action;
 use chat_protocol::{
     ClientId, ConversationId, ErrorCode, Seq, UserId,
     error::FieldError,
     event::{Body, ConversationAdded, ConversationCreated, MemberChanged},
     limits,
-    model::{Conversation, HistoryAccess, Kind, Message, Settings, Visibility},
+    model::{Conversation, HistoryAccess, Kind, Marker, MemberSettings, Message, Settings, Visibility},
     rights::Role,
 };
-use chat_store::Cursor;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
     Problem,
-    extract::{Caller, Id, Json, Query},
-    users::{List, json_field, too_long},
+    extract::{Caller, Id, Json},
 };
 use crate::{
     app::App,
@@ -36,10 +40,7 @@ use crate::{
     hub::{Room, Roster},
 };
 
-/// Conversations looked at together for one list.
-const AT_ONCE: usize = 16;
-const SLOW_MODE_S_MAX: u32 = 21_600;
-const RETENTION_DAYS_MAX: u32 = 36_500;
+pub use self::{change::change, delete::delete, list::list};
 
 /// What a new conversation is.
 #[derive(Debug, Deserialize)]
@@ -73,6 +74,10 @@ pub struct Shown {
     role: Option<Role>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_message: Option<Message>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<MemberSettings>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<Marker>,
     #[serde(skip_serializing_if = "is_false")]
     duplicate: bool,
 }
@@ -90,10 +95,16 @@ pub async fn create(
         return Err(Fault::new(ErrorCode::NotFound, "one of the members does not exist").into());
     }
     let id = id_of(&app, &wanted, by, &others);
-    let created = created(wanted, by, &others);
-    let work = Arc::clone(&app);
-    let changed = app.complete(async move { make(&work, id, by, created).await }).await?;
     let room = app.hub.room(id).await?;
+    let exists = room.roster().await?.conversation().is_some();
+    let changed = !exists && {
+        if !app.store.blocked_by(by, &others).await?.is_empty() {
+            return Err(Fault::new(ErrorCode::Blocked, "one of the members blocks you").into());
+        }
+        app.have_room(&[&[by], &*others].concat()).await?;
+        let (work, created) = (Arc::clone(&app), created(&wanted, by, &others));
+        app.complete(async move { make(&work, id, by, created).await }).await?
+    };
     let roster = room.authorize(by, Action::View).await?;
     let mut shown = show(&room, &roster, by).await?;
     shown.duplicate = !changed;
@@ -122,19 +133,10 @@ async fn make(app: &Arc<App>, id: ConversationId, by: UserId, created: Conversat
 /// Refuses what cannot be; answers the other members, each once.
 fn check(wanted: &Create, by: UserId) -> Result<Vec<UserId>, Fault> {
     let others: BTreeSet<UserId> = wanted.members.iter().copied().filter(|user| *user != by).collect();
-    let mut wrong = too_long("title", wanted.title.as_deref(), limits::TITLE_CHARS);
-    wrong.extend(too_long("topic", wanted.topic.as_deref(), limits::TOPIC_CHARS));
-    if wanted.avatar_url.as_deref().is_some_and(|url| url.len() > limits::URL_BYTES) {
-        wrong.push(FieldError::new("avatar_url", "too_long", format!("at most {} bytes", limits::URL_BYTES)));
-    }
+    let settings = wanted.settings();
+    let mut wrong = settings::wrong(&settings);
     if wanted.members.len() > limits::MEMBERS_PER_CALL {
         wrong.push(FieldError::new("members", "too_many", format!("at most {}", limits::MEMBERS_PER_CALL)));
-    }
-    if wanted.slow_mode_s > SLOW_MODE_S_MAX {
-        wrong.push(FieldError::new("slow_mode_s", "range", format!("at most {SLOW_MODE_S_MAX}")));
-    }
-    if wanted.retention_days > RETENTION_DAYS_MAX {
-        wrong.push(FieldError::new("retention_days", "range", format!("at most {RETENTION_DAYS_MAX}")));
     }
     if wanted.kind == Kind::Direct {
         if others.len() != 1 {
@@ -147,7 +149,7 @@ fn check(wanted: &Create, by: UserId) -> Result<Vec<UserId>, Fault> {
     if !wrong.is_empty() {
         return Err(Fault::invalid(wrong));
     }
-    json_field("data", wanted.data.as_ref())?;
+    settings::not_too_large(&settings)?;
     Ok(others.into_iter().collect())
 }
 
@@ -161,27 +163,33 @@ fn id_of(app: &App, wanted: &Create, by: UserId, others: &[UserId]) -> Conversat
     }
 }
 
-fn created(wanted: Create, by: UserId, others: &[UserId]) -> ConversationCreated {
-    let Create { kind, title, topic, avatar_url, visibility, data, history, retention_days, slow_mode_s, .. } = wanted;
-    let (own, theirs) = match kind {
+impl Create {
+    fn settings(&self) -> Settings {
+        let Self { title, topic, avatar_url, data, retention_days, slow_mode_s, .. } = self;
+        Settings {
+            title: title.clone(),
+            topic: topic.clone(),
+            avatar_url: avatar_url.clone(),
+            data: data.clone(),
+            retention_days: *retention_days,
+            slow_mode_s: *slow_mode_s,
+            overrides: BTreeMap::new(),
+        }
+    }
+}
+
+fn created(wanted: &Create, by: UserId, others: &[UserId]) -> ConversationCreated {
+    let (own, theirs) = match wanted.kind {
         Kind::Direct => (Role::Member, Role::Member),
         Kind::Group => (Role::Owner, Role::Member),
         Kind::Broadcast => (Role::Owner, Role::Reader),
     };
     let members = others.iter().map(|user| MemberChanged { user: *user, role: theirs });
     ConversationCreated {
-        kind,
-        visibility: visibility.unwrap_or(Visibility::Private),
-        history,
-        settings: Settings {
-            title,
-            topic,
-            avatar_url,
-            data,
-            retention_days,
-            slow_mode_s,
-            overrides: Default::default(),
-        },
+        kind: wanted.kind,
+        visibility: wanted.visibility.unwrap_or(Visibility::Private),
+        history: wanted.history,
+        settings: wanted.settings(),
         members: [MemberChanged { user: by, role: own }].into_iter().chain(members).collect(),
     }
 }
@@ -197,83 +205,30 @@ pub async fn one(
     Ok(with_tag(show(&room, &roster, access.user).await?, StatusCode::OK))
 }
 
-/// `GET /v1/conversations`
-pub async fn list(
-    State(app): State<Arc<App>>,
-    Caller(access): Caller,
-    query: Query,
-) -> Result<axum::Json<List<Shown>>, Problem> {
-    let limit = query.limit()?;
-    let after = query.text("cursor").map(read_cursor).transpose()?;
-    // Newest first by the head; ties by id. A conversation that moves between two pages may be seen twice, never lost.
-    let mut ranked = own(&app, access.user).await?;
-    ranked.sort_by(|a, b| b.cmp(a));
-    let rest = ranked.into_iter().filter(|entry| after.is_none_or(|after| *entry < after));
-    let mut page: Vec<(Seq, ConversationId)> = rest.take(limit + 1).collect();
-    let more = page.len() > limit;
-    page.truncate(limit);
-    let next = page.last().filter(|_| more).map(write_cursor);
-    let items = stream::iter(page)
-        .map(|(_, id)| list_entry(&app, access.user, id))
-        .buffered(AT_ONCE)
-        .try_collect::<Vec<_>>()
-        .await?;
-    Ok(axum::Json(List { items: items.into_iter().flatten().collect(), next }))
-}
-
-/// `None` for one that the user left a moment ago.
-async fn list_entry(app: &Arc<App>, user: UserId, id: ConversationId) -> Result<Option<Shown>, Fault> {
-    let room = app.hub.room(id).await?;
-    let roster = match room.authorize(user, Action::Read).await {
-        Ok(roster) => roster,
-        Err(fault) if fault.code.http().is_some_and(|status| status < 500) => return Ok(None),
-        Err(fault) => return Err(fault),
-    };
-    let mut shown = show(&room, &roster, user).await?;
-    let newest = app.history(&room, Cursor::Newest, 1).await?;
-    shown.last_message = newest.messages.into_iter().next();
-    Ok(Some(shown))
-}
-
-/// The user's conversations with their heads.
-async fn own(app: &App, user: UserId) -> Result<Vec<(Seq, ConversationId)>, Fault> {
-    let all = app.memberships(user).await?;
-    let mut ranked = Vec::with_capacity(all.len());
-    for batch in all.chunks(1_000) {
-        let ids: Vec<ConversationId> = batch.iter().map(|(id, _)| *id).collect();
-        let heads = app.log.heads(&ids, false).await?;
-        ranked.extend(batch.iter().zip(heads).map(|((id, joined), head)| (head.unwrap_or(*joined), *id)));
-    }
-    Ok(ranked)
-}
-
 async fn show(room: &Room, roster: &Roster, user: UserId) -> Result<Shown, Fault> {
     let conversation = roster.conversation().cloned().ok_or(ErrorCode::NotFound)?;
     let role = room.member(roster, user).await?.map(|member| member.role);
     let members_count = roster.members().count();
-    Ok(Shown { conversation, members_count, head: room.head().await, role, last_message: None, duplicate: false })
+    let head = room.head().await;
+    Ok(Shown {
+        conversation,
+        members_count,
+        head,
+        role,
+        last_message: None,
+        settings: None,
+        marker: None,
+        duplicate: false,
+    })
 }
 
 fn with_tag(shown: Shown, status: StatusCode) -> Response {
-    let tag = HeaderValue::from_str(&format!("\"{}\"", shown.conversation.version));
+    let tag = HeaderValue::from_str(&change::tag_of(shown.conversation.version));
     let mut response = (status, axum::Json(shown)).into_response();
     if let Ok(tag) = tag {
         response.headers_mut().insert(ETAG, tag);
     }
     response
-}
-
-fn write_cursor((head, id): &(Seq, ConversationId)) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{head}.{id}"))
-}
-
-fn read_cursor(text: &str) -> Result<(Seq, ConversationId), Fault> {
-    let read = || {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
-        let (head, id) = text.split_once('.')?;
-        Some((Seq::new(head.parse().ok()?)?, id.parse().ok()?))
-    };
-    read().ok_or_else(|| Fault::field("cursor", "format", "not a cursor of this list"))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]

@@ -23,7 +23,7 @@ pub async fn of_conversation(
     let room = app.hub.room(of).await?;
     let roster = room.authorize(access.user, Action::Read).await?;
     // One's own joining is the first thing one sees.
-    let since = roster.readable_since(access.user).get().saturating_sub(1);
+    let since = room.readable_since(&roster, access.user).await?.get().saturating_sub(1);
     Ok(axum::Json(page(&app, &room, Seq::new(since).unwrap_or(Seq::ZERO), &query).await?))
 }
 

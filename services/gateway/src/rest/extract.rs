@@ -10,7 +10,7 @@ use axum::{
 use chat_auth::Access;
 use chat_protocol::{ErrorCode, MessageId, Seq, codec::json_deeper_than, error::FieldError, limits};
 use http_body_util::LengthLimitError;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::Problem;
@@ -106,6 +106,11 @@ fn field_error(field: String, reason: String) -> FieldError {
     }
 }
 
+/// Tells `null` from absent.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// One identifier from the path; another spelling is something that does not exist.
 pub struct Id<T>(pub T);
 
@@ -159,6 +164,15 @@ impl Query {
         self.text(name).map(parse).transpose()
     }
 
+    /// One of the words of a closed set.
+    pub fn word<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Fault> {
+        let parse = |text: &str| {
+            let word = serde_json::from_value(serde_json::Value::String(text.to_owned()));
+            word.map_err(|_| Fault::field(name, "format", "no such word"))
+        };
+        self.text(name).map(parse).transpose()
+    }
+
     /// `limit`, 1 to 200.
     pub fn limit(&self) -> Result<usize, Fault> {
         match self.parsed("limit")? {
@@ -180,8 +194,6 @@ impl Query {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]

@@ -1,15 +1,18 @@
 //! Who is in a conversation.
 
+mod role; // as what
+mod settings; // what a member set for themselves
+
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
-use chat_auth::{Action, Actor, authorize};
+use chat_auth::{Action, Actor, Place, authorize};
 use chat_protocol::{
     ConversationId, ErrorCode, Seq, Timestamp, UserId,
     error::FieldError,
     event::{Body, ConversationAdded, ConversationRemoved, LeftReason, MemberChanged, MemberLeft},
     limits,
-    model::{Kind, Member},
+    model::{Kind, Member, MemberSettings},
     rights::{Rights, Role},
 };
 use futures_util::{StreamExt, stream};
@@ -20,18 +23,27 @@ use super::{
     extract::{Caller, Id, Ids, Json, Query},
     users::List,
 };
-use crate::{app::App, control::Changed, fault::Fault, hub::Roster};
+use crate::{
+    app::App,
+    control::Changed,
+    fault::Fault,
+    hub::{Room, Roster},
+};
+
+pub use self::{role::change as change_role, settings::change as change_settings};
 
 /// Members added together in one request.
 const AT_ONCE: usize = 4;
 
-/// A member as others see them.
+/// A member as others see them; what they set is for their own eyes.
 #[derive(Debug, Serialize)]
 pub struct Shown {
     user: UserId,
     role: Role,
     rights: Rights,
     joined_at: Timestamp,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    settings: Option<MemberSettings>,
 }
 
 /// `GET /v1/conversations/{conversation}/members`
@@ -43,12 +55,18 @@ pub async fn list(
 ) -> Result<axum::Json<List<Shown>>, Problem> {
     let limit = query.limit()?;
     let after: Option<UserId> = query.parsed("cursor")?;
+    let role: Option<Role> = query.word("role")?;
     let room = app.hub.room(id).await?;
     let roster = room.authorize(access.user, Action::ListMembers).await?;
-    let mut members: Vec<&Member> = roster.members().filter(|member| after.is_none_or(|a| member.user > a)).collect();
+    let wanted =
+        |member: &&Member| after.is_none_or(|after| member.user > after) && role.is_none_or(|role| member.role == role);
+    let mut members: Vec<&Member> = roster.members().filter(wanted).collect();
     members.sort_by_key(|member| member.user);
     let next = members.get(limit).and_then(|_| members.get(limit - 1)).map(|member| member.user.to_string());
-    let items = members.into_iter().take(limit).filter_map(|member| show(&roster, member)).collect();
+    let mut items: Vec<Shown> = members.into_iter().take(limit).filter_map(|member| show(&roster, member)).collect();
+    if let Some(own) = items.iter_mut().find(|shown| shown.user == access.user) {
+        own.settings = Some(settings::of(&app, id, access.user).await?);
+    }
     Ok(axum::Json(List { items, next }))
 }
 
@@ -74,8 +92,17 @@ async fn look(app: &App, by: UserId, id: ConversationId, user: UserId) -> Result
     let room = app.hub.room(id).await?;
     let action = if user == by { Action::ChangeOwnSettings } else { Action::ListMembers };
     let roster = room.authorize(by, action).await?;
-    let member = room.member(&roster, user).await?.ok_or(ErrorCode::NotFound)?;
-    Ok(axum::Json(show(&roster, &member).ok_or(ErrorCode::NotFound)?))
+    Ok(axum::Json(shown(app, &room, &roster, by, user).await?))
+}
+
+/// A member as `by` sees them.
+async fn shown(app: &App, room: &Room, roster: &Roster, by: UserId, user: UserId) -> Result<Shown, Fault> {
+    let member = room.member(roster, user).await?.ok_or(ErrorCode::NotFound)?;
+    let mut shown = show(roster, &member).ok_or(ErrorCode::NotFound)?;
+    if user == by {
+        shown.settings = Some(settings::of(app, room.conversation, user).await?);
+    }
+    Ok(shown)
 }
 
 /// Whom to add, and as what.
@@ -111,18 +138,24 @@ pub async fn add(
     let room = app.hub.room(id).await?;
     let roster = room.roster().await?;
     let role = add.role.unwrap_or_else(|| newcomer(&roster));
-    room.authorize(access.user, Action::Invite { role }).await?;
+    // Who sees nothing of it learns nothing else either.
+    let place = roster.place(role).unwrap_or(Place { role, rights: role.rights() });
+    room.authorize(access.user, Action::Invite { place }).await?;
     let known: Vec<UserId> = app.store.users(&add.users).await?.into_iter().map(|user| user.id).collect();
+    let blockers = app.store.blocked_by(access.user, &add.users).await?;
+    app.have_room(&known).await?;
     let mut items: Vec<Added> = Vec::new();
     let mut results = stream::iter(add.users)
         .map(|user| {
-            let (app, exists) = (&app, known.contains(&user));
+            let (app, exists, blocked) = (&app, known.contains(&user), blockers.contains(&user));
             async move {
-                let result = if exists {
-                    let work = Arc::clone(app);
-                    app.complete(async move { join_as(&work, id, access.user, user, role).await }).await
-                } else {
-                    Err(ErrorCode::NotFound.into())
+                let result = match (exists, blocked) {
+                    (false, _) => Err(ErrorCode::NotFound.into()),
+                    (true, true) => Err(ErrorCode::Blocked.into()),
+                    (true, false) => {
+                        let work = Arc::clone(app);
+                        app.complete(async move { join_as(&work, id, access.user, user, role).await }).await
+                    }
                 };
                 (user, result)
             }
@@ -150,12 +183,12 @@ pub async fn join(
     let room = app.hub.room(id).await?;
     let roster = room.authorize(access.user, Action::Join).await?;
     if room.member(&roster, access.user).await?.is_none() {
+        app.have_room(&[access.user]).await?;
         let (work, role) = (Arc::clone(&app), newcomer(&roster));
         app.complete(async move { join_as(&work, id, access.user, access.user, role).await }).await?;
     }
     let roster = room.roster().await?;
-    let member = room.member(&roster, access.user).await?.ok_or(ErrorCode::NotFound)?;
-    Ok(axum::Json(show(&roster, &member).ok_or(ErrorCode::NotFound)?))
+    Ok(axum::Json(shown(&app, &room, &roster, access.user, access.user).await?))
 }
 
 /// `DELETE /v1/conversations/{conversation}/members/{user}`
@@ -204,9 +237,7 @@ async fn end(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId) -> Re
         let role = member.map_or(Role::Reader, |member| member.role);
         authorize(Actor { user: by }, Action::Kick { user, role }, standing.as_ref())?;
         let Some(member) = member else { return Err(ErrorCode::NotFound.into()) };
-        if member.role == Role::Owner && roster.owners() == 1 {
-            return Err(Fault::new(ErrorCode::Conflict, "the last owner stays"));
-        }
+        last_owner_stays(roster, member)?;
         Ok(Some(Body::MemberLeft(MemberLeft { user, role: Some(member.role), reason, ban: None })))
     };
     if let Some(Changed { frame }) = app.change(id, by, decide).await? {
@@ -219,6 +250,9 @@ async fn end(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId) -> Re
 async fn join_as(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, role: Role) -> Result<(), Fault> {
     let room = app.hub.room(id).await?;
     let roster = room.roster().await?;
+    if by != user && room.is_banned(&roster, user).await? {
+        return Err(ErrorCode::Forbidden.into());
+    }
     let added = |head: Seq| Body::ConversationAdded(ConversationAdded { conversation: id, role, head });
     if roster.is_partial() && role == Role::Reader {
         if room.member(&roster, user).await?.is_none() {
@@ -230,10 +264,15 @@ async fn join_as(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, r
         return Ok(());
     }
     let decide = |roster: &Roster| {
-        let action = if by == user { Action::Join } else { Action::Invite { role } };
+        let place = roster.place(role).ok_or(ErrorCode::NotFound)?;
+        let action = if by == user { Action::Join } else { Action::Invite { place } };
         authorize(Actor { user: by }, action, roster.standing(by).as_ref())?;
         if roster.member(user).is_some() {
             return Ok(None);
+        }
+        // A ban that came between.
+        if roster.ban(user, app.now()) == Some(true) {
+            return Err(ErrorCode::Forbidden.into());
         }
         let group = roster.conversation().is_some_and(|conversation| conversation.kind == Kind::Group);
         if group && roster.members().count() >= limits::MEMBERS {
@@ -247,6 +286,14 @@ async fn join_as(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, r
     Ok(())
 }
 
+/// Somebody must be left who may do everything.
+pub fn last_owner_stays(roster: &Roster, member: &Member) -> Result<(), Fault> {
+    if member.role == Role::Owner && roster.owners() == 1 {
+        return Err(Fault::new(ErrorCode::Conflict, "the last owner stays"));
+    }
+    Ok(())
+}
+
 /// As what newcomers come.
 fn newcomer(roster: &Roster) -> Role {
     if roster.is_partial() { Role::Reader } else { Role::Member }
@@ -254,5 +301,6 @@ fn newcomer(roster: &Roster) -> Role {
 
 fn show(roster: &Roster, member: &Member) -> Option<Shown> {
     let place = roster.standing_of(Some(member))?.place?;
-    Some(Shown { user: member.user, role: member.role, rights: place.rights, joined_at: member.joined_at })
+    let Member { user, role, joined_at, .. } = *member;
+    Some(Shown { user, role, rights: place.rights, joined_at, settings: None })
 }

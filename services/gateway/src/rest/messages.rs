@@ -102,7 +102,7 @@ pub async fn page(
     let cursor = cursor(&query)?;
     let room = app.hub.room(of).await?;
     let roster = room.authorize(access.user, Action::Read).await?;
-    let since = roster.readable_since(access.user);
+    let since = room.readable_since(&roster, access.user).await?;
     let cursor = match cursor {
         Cursor::After(after) => Cursor::After(after.max(since)),
         cursor => cursor,
@@ -126,7 +126,7 @@ pub async fn one(
 ) -> Result<axum::Json<Message>, Problem> {
     let room = app.hub.room(of).await?;
     let roster = room.authorize(access.user, Action::Read).await?;
-    if id.shard() != room.shard || id.seq() <= roster.readable_since(access.user) {
+    if id.shard() != room.shard || id.seq() <= room.readable_since(&roster, access.user).await? {
         return Err(ErrorCode::NotFound.into());
     }
     Ok(axum::Json(app.message(&room, id.seq()).await?.ok_or(ErrorCode::NotFound)?))

@@ -1,5 +1,8 @@
 //! Accounts and profiles.
 
+mod leave; // an account's end
+mod profile; // what a user changes about themselves
+
 use std::sync::Arc;
 
 use axum::{
@@ -15,8 +18,8 @@ use chat_protocol::{
     limits,
     model::{AccountState, SelfUser, User},
 };
-use chat_store::{Account, NewAccount, ProfileChange};
-use serde::{Deserialize, Deserializer, Serialize};
+use chat_store::{Account, NewAccount};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -25,6 +28,8 @@ use super::{
     sessions,
 };
 use crate::{app::App, chance, fault::Fault};
+
+pub use self::{leave::leave, profile::change};
 
 /// A new account, logged in at once.
 #[derive(Debug, Deserialize)]
@@ -76,44 +81,6 @@ pub async fn register(State(app): State<Arc<App>>, Json(wanted): Json<Register>)
 /// `GET /v1/users/me`
 pub async fn me(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<axum::Json<SelfUser>, Problem> {
     Ok(axum::Json(known(&app, access.user).await?))
-}
-
-/// What may be changed; `null` removes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Change {
-    #[serde(default, deserialize_with = "present")]
-    display_name: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    avatar_url: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    profile: Option<Option<Value>>,
-    #[serde(default, deserialize_with = "present")]
-    private: Option<Option<Value>>,
-    receipts: Option<bool>,
-}
-
-/// `PATCH /v1/users/me`
-pub async fn change(
-    State(app): State<Arc<App>>,
-    Caller(access): Caller,
-    Json(change): Json<Change>,
-) -> Result<axum::Json<SelfUser>, Problem> {
-    let Change { display_name, avatar_url, profile, private, receipts } = change;
-    let text = |value: &Option<Option<String>>| value.clone().flatten();
-    let mut wrong = too_long("display_name", text(&display_name).as_deref(), limits::DISPLAY_NAME_CHARS);
-    if text(&avatar_url).is_some_and(|url| url.len() > limits::URL_BYTES) {
-        wrong.push(FieldError::new("avatar_url", "too_long", format!("at most {} bytes", limits::URL_BYTES)));
-    }
-    if !wrong.is_empty() {
-        return Err(Fault::invalid(wrong).into());
-    }
-    for (field, value) in [("profile", &profile), ("private", &private)] {
-        json_field(field, value.as_ref().and_then(Option::as_ref))?;
-    }
-    let change = ProfileChange { display_name, avatar_url, profile, private, receipts };
-    let user = app.store.change_profile(access.user, &change).await?;
-    Ok(axum::Json(user.ok_or(ErrorCode::Unauthenticated)?))
 }
 
 /// The old password and the new one.
@@ -231,11 +198,6 @@ pub fn is_name(name: &str) -> bool {
 
 const fn is_name_byte(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-')
-}
-
-/// Tells `null` from absent.
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 impl App {

@@ -7,7 +7,6 @@ use chat_protocol::{
     ConversationId, ErrorCode, Seq, UserId,
     frame::{Cursors, Failure, Follow, Recovered, Ref, ServerFrame},
     limits,
-    model::HistoryAccess,
 };
 use futures_util::{StreamExt, future::BoxFuture, stream};
 
@@ -134,11 +133,9 @@ async fn try_follow(
     if conversation != ConversationId::feed(conn.user) {
         let room = app.hub.room(conversation).await?;
         let roster = room.authorize(conn.user, Action::Follow).await?;
-        let joined_only = roster.conversation().is_some_and(|known| known.history == HistoryAccess::Joined);
-        if joined_only && let Some(member) = roster.member(conn.user) {
-            let before_joining = Seq::new(member.joined_seq.get().saturating_sub(1)).unwrap_or(Seq::ZERO);
-            after = after.map(|after| after.max(before_joining));
-        }
+        let since = room.readable_since(&roster, conn.user).await?;
+        let before_joining = Seq::new(since.get().saturating_sub(1)).unwrap_or(Seq::ZERO);
+        after = after.map(|after| after.max(before_joining));
         // A client that follows anew keeps one seat.
         room.unseat(conn).await;
     }

@@ -13,7 +13,7 @@ use chat_protocol::{
     event::LeftReason,
     frame::EventFrame,
     limits,
-    model::{Kind, Member},
+    model::{Kind, Member, Visibility},
     rights::Role,
 };
 use chat_store::Store;
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::{Inner, Room, State};
 use crate::{
     conn::Conn,
-    delivery::Delivery,
+    delivery::{Delivery, ban_terms},
     fault::Fault,
     hub::{Hub, Roster},
 };
@@ -53,7 +53,7 @@ impl Room {
         loop {
             let mut state = self.lock().await;
             if state.tail.covers(after) || after >= state.tail.head() {
-                state.tail.after(after).for_each(|event| roster.apply(&event.frame));
+                state.tail.after(after).for_each(|event| roster.apply(&event.frame, event.ban.as_ref()));
                 let roster = Arc::new(roster);
                 *self.roster.write() = Some(Arc::clone(&roster));
                 self.dismiss_strangers(&mut state, &roster);
@@ -83,7 +83,7 @@ impl Room {
 
     async fn decide(&self, user: UserId, action: Action) -> Result<Arc<Roster>, Fault> {
         let roster = self.roster().await?;
-        let standing = self.standing(&roster, user).await?;
+        let standing = self.standing(&roster, user, action).await?;
         authorize(Actor { user }, action, standing.as_ref())?;
         Ok(roster)
     }
@@ -94,22 +94,43 @@ impl Room {
             && self.roster.read().as_ref().is_some_and(|roster| !roster.is_partial() && roster.member(user).is_none())
     }
 
-    /// What `authorize` needs to know of a user.
-    pub async fn standing(&self, roster: &Roster, user: UserId) -> Result<Option<Standing>, Fault> {
+    /// What `authorize` needs to know of a user who wants to do this.
+    pub async fn standing(&self, roster: &Roster, user: UserId, action: Action) -> Result<Option<Standing>, Fault> {
         let member = self.member(roster, user).await?;
-        Ok(roster.standing_of(member.as_ref()))
+        let Some(standing) = roster.standing_of(member.as_ref()) else { return Ok(None) };
+        Ok(Some(match standing.place {
+            Some(_) => Standing { blocked: self.is_blocked(roster, user, action).await?, ..standing },
+            // Who sees nothing of it anyhow need not be looked up.
+            None if standing.visibility == Visibility::Private && action != Action::Join => standing,
+            None => Standing { banned: self.is_banned(roster, user).await?, ..standing },
+        }))
+    }
+
+    /// With `history: joined` nothing before the reader's own joining is shown.
+    pub async fn readable_since(&self, roster: &Roster, user: UserId) -> Result<Seq, Fault> {
+        if !roster.joined_only() {
+            return Ok(Seq::ZERO);
+        }
+        // Who was a reader of a broadcast before may read from then on, which only the store knows.
+        let member = match roster.member(user) {
+            Some(member) if !roster.is_partial() => Some(*member),
+            _ => self.stored_member(user).await?,
+        };
+        Ok(member.map_or(Seq::MAX, |member| member.joined_seq))
     }
 
     /// One member, readers of a broadcast included.
     pub async fn member(&self, roster: &Roster, user: UserId) -> Result<Option<Member>, Fault> {
         match roster.member(user) {
             Some(member) => Ok(Some(*member)),
-            None if roster.is_partial() => {
-                let hub = self.hub.upgrade().ok_or(ErrorCode::Draining)?;
-                Ok(hub.store.member(self.conversation, user).await?)
-            }
+            None if roster.is_partial() => self.stored_member(user).await,
             None => Ok(None),
         }
+    }
+
+    async fn stored_member(&self, user: UserId) -> Result<Option<Member>, Fault> {
+        let hub = self.hub.upgrade().ok_or(ErrorCode::Draining)?;
+        Ok(hub.store.member(self.conversation, user).await?)
     }
 
     /// The next who asks reads it anew.
@@ -122,9 +143,13 @@ impl Room {
         if control.peek().is_none() {
             return;
         }
-        if let Some(roster) = &mut *self.roster.write() {
+        let mut known = self.roster.write();
+        if let Some(roster) = &mut *known {
             let roster = Arc::make_mut(roster);
-            control.for_each(|event| roster.apply(&event.frame));
+            control.for_each(|event| roster.apply(&event.frame, event.ban.as_ref()));
+            if roster.is_overfull() {
+                *known = None;
+            }
         }
     }
 
@@ -152,7 +177,9 @@ impl Room {
                 after = after.max(logged.seq);
                 if let Ok(event) = Event::decode(&logged.event) {
                     debug_assert!(matches!(logged.prev, Prev::Known(_) | Prev::AskTheLog));
-                    roster.apply(&EventFrame::new(self.conversation, self.shard, logged.seq, Seq::ZERO, event));
+                    let ban = ban_terms(&event);
+                    let frame = EventFrame::new(self.conversation, self.shard, logged.seq, Seq::ZERO, event);
+                    roster.apply(&frame, ban.as_ref());
                 }
             }
             if events.len() < TAIL_PAGE {

@@ -1,0 +1,87 @@
+//! Whom a user does not want to hear from.
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode};
+use chat_protocol::{
+    ConversationId, ErrorCode, UserId,
+    event::{BlockChanged, Body},
+    limits,
+    model::Block,
+};
+
+use super::{
+    Problem,
+    extract::{Caller, Id, Query},
+    users::List,
+};
+use crate::{app::App, control::TRIES, fault::Fault, relations::BlockSignal};
+
+/// `GET /v1/users/me/blocks`
+pub async fn list(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    query: Query,
+) -> Result<axum::Json<List<Block>>, Problem> {
+    let limit = query.limit()?;
+    let after: Option<UserId> = query.parsed("cursor")?;
+    let mut items = app.store.blocks(access.user, after, limit + 1).await?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| last.user.to_string());
+    Ok(axum::Json(List { items, next }))
+}
+
+/// `PUT /v1/users/me/blocks/{user}`
+pub async fn put(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(user): Id<UserId>,
+) -> Result<StatusCode, Problem> {
+    app.accepting()?;
+    if user == access.user {
+        return Err(Fault::field("user", "range", "nobody blocks themselves").into());
+    }
+    if app.store.users(&[user]).await?.is_empty() {
+        return Err(ErrorCode::NotFound.into());
+    }
+    set(&app, access.user, user, true).await
+}
+
+/// `DELETE /v1/users/me/blocks/{user}`
+pub async fn lift(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(user): Id<UserId>,
+) -> Result<StatusCode, Problem> {
+    app.accepting()?;
+    set(&app, access.user, user, false).await
+}
+
+async fn set(app: &Arc<App>, by: UserId, user: UserId, blocks: bool) -> Result<StatusCode, Problem> {
+    let work = Arc::clone(app);
+    app.complete(async move { change(&work, by, user, blocks).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn change(app: &App, by: UserId, user: UserId, blocks: bool) -> Result<(), Fault> {
+    for _ in 0..TRIES {
+        let head = app.feed_head(by).await?;
+        let known = app.store.blocked_by(user, &[by]).await?.contains(&by);
+        if known == blocks {
+            return Ok(());
+        }
+        if blocks && app.store.blocks(by, None, limits::BLOCKS).await?.len() >= limits::BLOCKS {
+            let detail = format!("at most {} users are blocked", limits::BLOCKS);
+            return Err(Fault::new(ErrorCode::LimitReached, detail));
+        }
+        let changed = BlockChanged { user };
+        let body = if blocks { Body::BlockAdded(changed) } else { Body::BlockRemoved(changed) };
+        if app.append_to_feed(by, body, head).await? {
+            let direct = ConversationId::direct(by, user);
+            app.block_changed(BlockSignal { direct, blocked: blocks }).await;
+            return Ok(());
+        }
+    }
+    Err(ErrorCode::Conflict.into())
+}
