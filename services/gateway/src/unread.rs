@@ -26,7 +26,6 @@ pub struct Unread {
     pub mentions: u32,
 }
 
-#[expect(dead_code, reason = "asked for by the conversation list")]
 impl App {
     /// What `user` has not seen after `marker`: how far they have read, or where they joined if that is later.
     pub async fn unread(&self, user: UserId, room: &Arc<Room>, marker: Seq) -> Result<Unread, Fault> {

@@ -59,6 +59,10 @@ async fn an_entry_says_what_a_list_shows() -> anyhow::Result<()> {
     assert_eq!(entry["last_message"]["id"], sent["id"]);
     assert_eq!(entry["last_message"]["text"], json!("é".repeat(200)));
     assert_eq!(entry["members_count"], 2);
+    // What bob has not read yet; alice has nothing to read.
+    assert_eq!((&entry["unread"], &entry["mentions"]), (&json!(1), &json!(0)));
+    let own = world.does(&alice, "GET", "/v1/conversations", Value::Null).await?;
+    assert_eq!(own["items"][0]["unread"], 0);
     // A change that is no message leaves the last message.
     world.does(&alice, "PATCH", &room, json!({"title": "new"})).await?;
     let list = world.does(&bob, "GET", "/v1/conversations", Value::Null).await?;

@@ -38,6 +38,7 @@ use crate::{
     app::App,
     fault::Fault,
     hub::{Room, Roster},
+    unread::Unread,
 };
 
 pub use self::{change::change, delete::delete, list::list};
@@ -78,6 +79,8 @@ pub struct Shown {
     settings: Option<MemberSettings>,
     #[serde(skip_serializing_if = "Option::is_none")]
     marker: Option<Marker>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    unread: Option<Unread>,
     #[serde(skip_serializing_if = "is_false")]
     duplicate: bool,
 }
@@ -218,6 +221,7 @@ async fn show(room: &Room, roster: &Roster, user: UserId) -> Result<Shown, Fault
         last_message: None,
         settings: None,
         marker: None,
+        unread: None,
         duplicate: false,
     })
 }

@@ -128,6 +128,7 @@ async fn entry(
     settings: MemberSettings,
     marker: Option<Marker>,
 ) -> Result<Option<Shown>, Fault> {
+    let joined = recent.membership.member.joined_seq;
     let room = app.hub.room(recent.membership.conversation).await?;
     let roster = match room.authorize(user, Action::Read).await {
         Ok(roster) => roster,
@@ -138,6 +139,9 @@ async fn entry(
     shown.head = shown.head.max(recent.head);
     let since = room.readable_since(&roster, user).await?;
     shown.last_message = last_message(app, &room, recent).await?.filter(|message| message.seq > since).map(cut);
+    // Who joined starts with nothing unread.
+    let read = marker.map_or(Seq::ZERO, |marker| marker.read).max(joined).max(since);
+    shown.unread = Some(app.unread(user, &room, read).await?);
     shown.settings = Some(settings);
     shown.marker = marker;
     Ok(Some(shown))
