@@ -70,6 +70,9 @@ impl Chat {
         let per_user = options.sockets_per_user.max(20) + 100;
         command.args(["--gateway-sockets-per-user", &per_user.to_string()]);
         command.args(["--gateway-frames-per-s", "1000000", "--gateway-frames-burst", "1000000"]);
+        if !options.chat_arg.iter().any(|arg| arg.starts_with("--gateway-limits")) {
+            command.args(["--gateway-limits", "off"]);
+        }
         command.args(&options.chat_arg);
         let (server, line) = Server::start(command, cores.server, "listening", PATIENCE)?;
         let mut watched = vec![Watched { class: "chat".to_owned(), pid: server.pid() }];

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{app::App, metrics};
+use crate::{app::App, metrics, rest::Peer};
 
 /// Unacknowledged data may wait this long before the kernel gives a connection up.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,13 +36,13 @@ pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) -> anyhow
             accepted = accept(&listener, &connections) => accepted,
         };
         match accepted {
-            Ok((stream, permit)) => {
+            Ok((stream, peer, permit)) => {
                 pause = PAUSE_MIN;
                 if let Err(err) = prepare(&stream) {
                     tracing::debug!(error = %err, "connection lost before it began");
                     continue;
                 }
-                app.shutdown.spawn(serve(stream, Place(Arc::new(permit)), router.clone(), Arc::clone(&app)));
+                app.shutdown.spawn(serve(stream, peer, Place(Arc::new(permit)), router.clone(), Arc::clone(&app)));
             }
             Err(err) => {
                 metrics::rejected("accept");
@@ -57,10 +57,10 @@ pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) -> anyhow
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> std::io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let permit = Arc::clone(connections).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, permit))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, Peer(peer), permit))
 }
 
 fn prepare(stream: &TcpStream) -> std::io::Result<()> {
@@ -68,9 +68,10 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT))
 }
 
-async fn serve(stream: TcpStream, place: Place, router: Router, app: Arc<App>) {
+async fn serve(stream: TcpStream, peer: Peer, place: Place, router: Router, app: Arc<App>) {
     let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(place.clone());
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(request.map(Body::new))
     });
     let mut http = http1::Builder::new();

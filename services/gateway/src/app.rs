@@ -8,7 +8,9 @@ use chat_protocol::{Clock, ConversationId, ErrorCode, Seq, Timestamp, UserId, li
 use chat_service::{Health, Shutdown};
 use chat_store::{Membership, Store};
 
-use crate::{config::Config, fault::Fault, history::SharedReads, hub::Hub, recency::Quiet, signals::Signals};
+use crate::{
+    config::Config, fault::Fault, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet, signals::Signals,
+};
 
 /// Memberships read at once.
 const MEMBERSHIPS_PAGE: usize = 500;
@@ -39,6 +41,8 @@ pub struct App {
     pub quiet: Quiet,
     /// Equal reads of the store share one query.
     pub reads: SharedReads,
+    /// How much each may do.
+    pub rates: Rates,
     /// What may be lost.
     pub signals: Signals,
     /// What the operator is told.

@@ -6,7 +6,7 @@ use chat_protocol::{frame::Reconnect, limits};
 use chat_service::config::units;
 use clap::Args;
 
-use crate::{hub, socket};
+use crate::{hub, rate::Limits, socket};
 
 /// Settings of the gateway.
 #[derive(Debug, Clone, Args)]
@@ -52,6 +52,8 @@ pub struct Config {
     /// Upper bound of any wait before a client comes back, in milliseconds.
     #[arg(long = "gateway-reconnect-max-ms", default_value_t = 30_000)]
     pub reconnect_max_ms: u64,
+    #[command(flatten)]
+    pub limits: Limits,
     /// Tests only: off = gaps are delivered as if there were none.
     #[arg(long = "gateway-gap-repair", default_value_t = true, action = clap::ArgAction::Set, hide = true)]
     pub gap_repair: bool,

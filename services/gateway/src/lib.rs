@@ -16,6 +16,10 @@ mod socket; // one WebSocket: does what its session says
 
 mod session; // decides (pure)
 
+mod bucket; // so many in so long (pure)
+
+mod rate; // how much each may do
+
 mod heartbeat; // when to ping (pure)
 
 mod ws; // RFC 6455
@@ -65,7 +69,7 @@ use chat_service::{Health, Shutdown};
 use chat_store::Store;
 use tokio::net::TcpListener;
 
-use crate::{app::App, history::SharedReads, hub::Hub, recency::Quiet, signals::Signals};
+use crate::{app::App, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet, signals::Signals};
 
 pub use config::Config;
 pub use metrics::describe as describe_metrics;
@@ -104,6 +108,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         quiet: Quiet::default(),
         reads: SharedReads::default(),
         signals: Signals::default(),
+        rates: Rates::new(&config.limits),
         passwords: Passwords::new(PASSWORDS_AT_WORK, PASSWORDS_WAITING),
         config,
         hub,

@@ -23,6 +23,7 @@ const CLOSES: &str = "chat_gateway_closes_total";
 const FRAMES: &str = "chat_gateway_frames_total";
 const FRAME_BYTES: &str = "chat_gateway_frame_bytes";
 const SHED_FRAMES: &str = "chat_gateway_shed_frames_total";
+const RATE_LIMITED: &str = "chat_gateway_rate_limited_total";
 const REQUESTS: &str = "chat_gateway_requests_total";
 const REQUEST_SECONDS: &str = "chat_gateway_request_seconds";
 const READS_COALESCED: &str = "chat_gateway_reads_coalesced_total";
@@ -46,6 +47,7 @@ pub fn describe() {
     describe_counter!(FRAMES, "frames, by direction and type");
     describe_histogram!(FRAME_BYTES, Unit::Bytes, "size of frames, by direction");
     describe_counter!(SHED_FRAMES, "ephemeral frames dropped, by type");
+    describe_counter!(RATE_LIMITED, "what went beyond a limit, by bucket and whether it was refused");
     describe_counter!(REQUESTS, "REST requests, by route and status");
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "REST requests, by route");
     describe_counter!(READS_COALESCED, "reads answered by another one's query");
@@ -122,6 +124,10 @@ pub(crate) fn shown(kind: &'static str) {
 
 pub(crate) fn shed(kind: &'static str) {
     counter!(SHED_FRAMES, "type" => kind).increment(1);
+}
+
+pub(crate) fn rate_limited(bucket: &'static str, mode: &'static str) {
+    counter!(RATE_LIMITED, "bucket" => bucket, "mode" => mode).increment(1);
 }
 
 pub(crate) fn request(route: &str, status: u16, took: Duration) {

@@ -6,6 +6,8 @@ mod problem; // what failed requests answer
 
 mod observe; // request ids, counts, times
 
+mod limit; // how often who asks
+
 mod bans;
 mod blocks;
 mod conversations;
@@ -27,6 +29,7 @@ use chat_protocol::ErrorCode;
 
 use crate::{app::App, console, fault::Fault, upgrade};
 
+pub use limit::{Peer, address};
 pub use observe::request_id;
 pub use problem::Problem;
 
@@ -69,6 +72,7 @@ pub fn router(app: Arc<App>) -> Router {
     api.merge(console::routes())
         .fallback(async || Problem::from(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || Problem::from(Fault::from(ErrorCode::MethodNotAllowed)))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::limit))
         .layer(middleware::from_fn(observe::observe))
         .with_state(app)
 }

@@ -38,10 +38,14 @@ impl App {
         content: Content,
     ) -> Result<Sent, Fault> {
         let now = self.now();
+        self.rates.send(by, to, now)?;
         let age_ms = self.age_ms(client_id, now)?;
         content::check(&content, now)?;
         let room = self.hub.room(to).await?;
-        room.authorize(by, Action::Send).await?;
+        let roster = room.authorize(by, Action::Send).await?;
+        if let Some(conversation) = roster.conversation() {
+            self.rates.sent_to(to, conversation.kind, now)?;
+        }
         let sent = |seq, duplicate| Sent { id: MessageId::new(room.shard, seq), at: now, duplicate };
         let late = self.config.late_lookup && age_ms > limits::CLIENT_ID_LATE.as_millis() as i64;
         if late && let Some(seq) = self.first_with(&room, by, client_id).await? {

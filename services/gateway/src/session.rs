@@ -1,6 +1,5 @@
 //! One socket's conduct, as a value: frames, results and the time go in, steps come out. No I/O, no clock of its own.
 
-mod bucket; // frames per second, refusals per minute
 mod sends; // one append at a time per conversation, in order
 mod signals; // what is wrong with them before anybody is asked
 
@@ -17,8 +16,8 @@ use chat_protocol::{
     limits,
 };
 
-use self::{bucket::Bucket, sends::Sends};
-use crate::{conn::Identity, fault::Fault, send::Sent};
+use self::sends::Sends;
+use crate::{bucket::Bucket, conn::Identity, fault::Fault, rate::Mode, send::Sent};
 
 /// What the socket is to do.
 #[derive(Debug, PartialEq)]
@@ -45,6 +44,8 @@ pub enum Step {
     Attend(Attend),
     /// Send a newer resume token.
     Renew,
+    /// Count a frame too many, and whether it was refused.
+    Exceeded(Mode),
     /// Close, with a few words.
     Close(ErrorCode, &'static str),
 }
@@ -79,6 +80,8 @@ pub struct Limits {
     pub frames_per_s: u32,
     /// Frames at once.
     pub frames_burst: u32,
+    /// What becomes of those beyond it.
+    pub mode: Mode,
     /// Conversations followed beside the feed.
     pub follows: usize,
 }
@@ -171,14 +174,23 @@ impl Session {
     }
 
     fn on_later_frame(&mut self, frame: Result<ClientFrame, Box<Failure>>, now: Timestamp) -> Steps {
-        if let Err(wait_ms) = self.frames.take(now) {
-            return self.refuse_frame(&frame, wait_ms, now);
+        match (self.limits.mode, self.frames.take(now)) {
+            (Mode::Enforce, Err(wait_ms)) => self.refuse_frame(&frame, wait_ms, now),
+            (Mode::DryRun, Err(_)) => {
+                let mut steps = self.on_admitted_frame(frame, now);
+                steps.push(Step::Exceeded(Mode::DryRun));
+                steps
+            }
+            _ => self.on_admitted_frame(frame, now),
         }
+    }
+
+    fn on_admitted_frame(&mut self, frame: Result<ClientFrame, Box<Failure>>, now: Timestamp) -> Steps {
         match frame {
             Ok(ClientFrame::Hello(_) | ClientFrame::Resume(_)) => close(ErrorCode::BadState, "only as first frame"),
             Ok(ClientFrame::Auth(auth)) => vec![Step::Auth(auth)],
             Ok(ClientFrame::Ping(Ping { reference })) => reply(ServerFrame::Pong(Pong { reference, time: now })),
-            Ok(ClientFrame::Send(send)) => self.on_send(send),
+            Ok(ClientFrame::Send(send)) => self.on_send(send, now),
             Ok(ClientFrame::Follow(follow)) => self.on_follow(follow),
             Ok(ClientFrame::Unfollow(unfollow)) => self.on_unfollow(&unfollow),
             Ok(ClientFrame::Edit(edit)) => vec![Step::Command(Command::Edit(edit))],
@@ -195,9 +207,6 @@ impl Session {
     }
 
     fn refuse_frame(&mut self, frame: &Result<ClientFrame, Box<Failure>>, wait_ms: u64, now: Timestamp) -> Steps {
-        if self.refusals.take(now).is_err() {
-            return close(ErrorCode::RateLimited, "slow down");
-        }
         let (reference, client_id, conversation) = answers(frame);
         let failure = Failure {
             reference,
@@ -206,27 +215,46 @@ impl Session {
             retry_after_ms: Some(wait_ms),
             ..Failure::new(ErrorCode::RateLimited, "too many frames")
         };
-        reply(ServerFrame::Error(Box::new(failure)))
+        let mut steps = self.refused(ServerFrame::Error(Box::new(failure)), now);
+        steps.push(Step::Exceeded(Mode::Enforce));
+        steps
     }
 
-    fn on_send(&mut self, send: Box<Send>) -> Steps {
+    /// Says that a limit was met; to who does not listen, for the last time.
+    fn refused(&mut self, frame: ServerFrame, now: Timestamp) -> Steps {
+        match self.refusals.take(now) {
+            Ok(()) => reply(frame),
+            Err(_) => close(ErrorCode::RateLimited, "slow down"),
+        }
+    }
+
+    fn on_send(&mut self, send: Box<Send>, now: Timestamp) -> Steps {
         match self.sends.push(send) {
             Ok(Some(first)) => vec![Step::Append(first)],
             Ok(None) => Vec::new(),
             Err(refused) => {
                 let fault = Fault::new(ErrorCode::RateLimited, "too many sends wait");
-                reply(failed(fault, refused.client_id, refused.conversation))
+                self.refused(failed(fault, refused.client_id, refused.conversation), now)
             }
         }
     }
 
     /// An append came back.
-    pub fn on_sent(&mut self, conversation: ConversationId, client_id: ClientId, sent: Result<Sent, Fault>) -> Steps {
+    pub fn on_sent(
+        &mut self,
+        conversation: ConversationId,
+        client_id: ClientId,
+        sent: Result<Sent, Fault>,
+        now: Timestamp,
+    ) -> Steps {
         let mut steps = Vec::new();
         match sent {
             Ok(Sent { id, duplicate, .. }) => {
                 let ack = Ack { client_id, id, seq: id.seq(), duplicate };
                 steps.push(Step::Reply(ServerFrame::Ack(ack)));
+            }
+            Err(fault) if fault.code == ErrorCode::RateLimited => {
+                steps.extend(self.refused(failed(fault, client_id, conversation), now));
             }
             Err(fault) => {
                 // What waits behind a failed append would overtake its retry; what is only refused fails alone.
@@ -372,7 +400,7 @@ impl Session {
 
 /// Whether a send failed in the log, so that what waits behind it must not overtake it.
 fn append_failed(code: ErrorCode) -> bool {
-    matches!(code.retry(), Retry::Yes | Retry::After)
+    matches!(code.retry(), Retry::Yes | Retry::After) && code != ErrorCode::SlowMode
 }
 
 /// Whom the answer to a frame is for.

@@ -30,6 +30,7 @@ use crate::{
     fault::Fault,
     metrics,
     outbox::{Outbox, Pushed},
+    rate::Mode,
     send::Sent,
     session::{Limits, Session, Step},
     ws::{self, Incoming, Reader, Violation},
@@ -54,6 +55,7 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec)
     let session_limits = Limits {
         frames_per_s: app.config.frames_per_s,
         frames_burst: app.config.frames_burst,
+        mode: app.config.limits.limits,
         follows: limits::FOLLOWS,
     };
     let mut socket = Socket {
@@ -282,7 +284,7 @@ impl Socket {
     fn on_work(&mut self, work: Work) {
         match work {
             Work::Sent(conversation, client_id, sent) => {
-                let steps = self.session.on_sent(conversation, client_id, sent);
+                let steps = self.session.on_sent(conversation, client_id, sent, self.app.now());
                 self.perform(steps);
             }
             Work::Replayed(follows, replayed) => match replayed {
@@ -343,6 +345,9 @@ impl Socket {
                     let Some(conn) = &self.conn else { continue };
                     let (resume_token, resume_expires_at) = self.resume_token(conn);
                     conn.send(&ServerFrame::Renewed(Renewed { resume_token, resume_expires_at }));
+                }
+                Step::Exceeded(mode) => {
+                    metrics::rate_limited("frames", if mode == Mode::Enforce { "enforced" } else { "dry_run" });
                 }
                 Step::Close(code, reason) => self.close(code, reason),
             }

@@ -18,6 +18,8 @@ const TICK: Duration = Duration::from_secs(1);
 const SLICE: usize = 512;
 /// How long the log may be away before new clients are better served elsewhere.
 const LOG_AWAY: Duration = Duration::from_secs(30);
+/// Between two looks for limits of which nothing need be remembered.
+const EXPIRE: Duration = Duration::from_secs(30);
 /// Between two looks for a log that went back.
 const GUARD: Duration = Duration::from_secs(5);
 
@@ -26,10 +28,15 @@ pub async fn run(app: Arc<App>) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let log = app.health.check("log");
+    let mut expired = Instant::now();
     let mut log_seen = Instant::now();
     loop {
         tick.tick().await;
         sockets(&app).await;
+        if expired.elapsed() >= EXPIRE {
+            expired = Instant::now();
+            app.rates.expire(app.now());
+        }
         let status = app.log.status();
         if status.connected {
             log_seen = Instant::now();

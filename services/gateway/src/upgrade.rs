@@ -18,11 +18,21 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{accept::Place, app::App, fault::Fault, metrics, rest::Problem, socket};
+use crate::{
+    accept::Place,
+    app::App,
+    fault::Fault,
+    metrics,
+    rest::{self, Problem},
+    socket,
+};
 
 /// Answers 101 and serves the socket in a task of its own.
 pub async fn ws(State(app): State<Arc<App>>, mut request: Request<Body>) -> Result<Response<Body>, Problem> {
-    let (codec, accept) = check(&app, request.headers()).inspect_err(|fault| metrics::rejected(fault.code.code()))?;
+    let rejected = |fault: &Fault| metrics::rejected(fault.code.code());
+    let (codec, accept) = check(&app, request.headers()).inspect_err(rejected)?;
+    let from = rest::address(&app, request.extensions(), request.headers());
+    let occupancy = app.rates.connect(from, app.now()).inspect_err(rejected)?;
     let place = request.extensions().get::<Place>().cloned();
     let upgrade = hyper::upgrade::on(&mut request);
     let named = codec.is_some();
@@ -30,7 +40,7 @@ pub async fn ws(State(app): State<Arc<App>>, mut request: Request<Body>) -> Resu
     let tasks = app.shutdown.clone();
     tasks.spawn(async move {
         // Held until the socket is gone.
-        let _place = place;
+        let _places = (place, occupancy);
         let Ok(upgraded) = upgrade.await else { return };
         let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else {
             return tracing::error!("upgraded connection is not the socket that was accepted");

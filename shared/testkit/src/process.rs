@@ -16,6 +16,20 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Roles that serve no users, so have no public listener.
 const BEHIND: [&str; 2] = ["persister", "presence"];
 
+/// All users of a test come from one address, and are quick; a test of one of these limits names its own.
+const OPEN: [&str; 10] = [
+    "--gateway-limit-requests",
+    "--gateway-limit-anonymous",
+    "--gateway-limit-logins-name",
+    "--gateway-limit-logins-address",
+    "--gateway-limit-registrations",
+    "--gateway-limit-sends",
+    "--gateway-limit-sends-user",
+    "--gateway-limit-conversation",
+    "--gateway-limit-broadcast",
+    "--gateway-limit-connects",
+];
+
 /// One process of the binary `chat`. Killed when dropped, and then its folder goes too.
 ///
 /// It runs in a folder of its own (so `./chat-data` is its own too) and sees none of the tests' `CHAT_…` variables.
@@ -53,6 +67,9 @@ impl Chat {
         args.extend(["--ops-listen".to_owned(), ops.to_string()]);
         if !BEHIND.contains(role) {
             args.extend(["--listen".to_owned(), public.to_string()]);
+            for limit in OPEN.iter().filter(|limit| !args.iter().any(|arg| arg == *limit)).collect::<Vec<_>>() {
+                args.extend([(*limit).to_owned(), "1000000/1s".to_owned()]);
+            }
         }
         let dir = tempfile::Builder::new().prefix("chat-process.").tempdir()?;
         Ok(Self { slot: Slot::new(format!("chat {role}")), binary: binary.as_ref().to_owned(), args, public, ops, dir })

@@ -5,7 +5,7 @@ use std::{error::Error, str::FromStr, sync::Arc, time::Duration};
 use axum::{
     body::{Body, to_bytes},
     extract::{FromRequest, FromRequestParts, Path, RawQuery},
-    http::{Request, header, request::Parts},
+    http::{HeaderMap, Request, header, request::Parts},
 };
 use chat_auth::Access;
 use chat_protocol::{ErrorCode, MessageId, Seq, codec::json_deeper_than, error::FieldError, limits};
@@ -26,13 +26,16 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.split_once(' '));
-        match token {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Self(app.verify(token.trim())?)),
-            _ => Err(Fault::new(ErrorCode::Unauthenticated, "an access token is needed").into()),
-        }
+        let needed = || Fault::new(ErrorCode::Unauthenticated, "an access token is needed");
+        Ok(Self(app.verify(bearer(&parts.headers).ok_or_else(needed)?)?))
     }
+}
+
+/// The token that a request carries.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// A JSON document of at most [`limits::BODY_BYTES`].

@@ -10,7 +10,7 @@ use axum::{
 use chat_protocol::{Clock, SocketId, time::SystemClock};
 use tokio::time::Instant;
 
-use crate::metrics;
+use crate::{metrics, rate::told};
 
 tokio::task_local! {
     static REQUEST_ID: String;
@@ -29,7 +29,7 @@ pub async fn observe(request: Request<Body>, next: Next) -> Response {
     // A ULID like any other; requests have no type of their own, for nobody parses them.
     let id = SocketId::ulid(now_ms, rand::random()).to_string();
     let header = HeaderValue::from_str(&id);
-    let mut response = REQUEST_ID.scope(id, next.run(request)).await;
+    let mut response = REQUEST_ID.scope(id, told(next.run(request), Response::headers_mut)).await;
     if let Ok(header) = header {
         response.headers_mut().insert("x-request-id", header);
     }

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Problem,
     extract::{Caller, Id, Json},
+    limit::From,
     users::{self, List},
 };
 use crate::{app::App, chance, fault::Fault};
@@ -49,12 +50,17 @@ pub struct LogIn {
 }
 
 /// `POST /v1/sessions`
-pub async fn log_in(State(app): State<Arc<App>>, Json(log_in): Json<LogIn>) -> Result<Response, Problem> {
+pub async fn log_in(
+    State(app): State<Arc<App>>,
+    From(address): From,
+    Json(log_in): Json<LogIn>,
+) -> Result<Response, Problem> {
     app.accepting()?;
     let wrong = users::too_long("device", log_in.device.as_deref(), limits::DEVICE_CHARS);
     if !wrong.is_empty() {
         return Err(Fault::invalid(wrong).into());
     }
+    app.rates.log_in(&log_in.name, address, app.now())?;
     // What cannot be a name is nobody's.
     let account = match users::is_name(&log_in.name) {
         true => app.store.account_by_name(&log_in.name).await?,

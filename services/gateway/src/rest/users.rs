@@ -25,6 +25,7 @@ use serde_json::Value;
 use super::{
     Problem,
     extract::{Caller, Id, Json, Query},
+    limit::From,
     sessions,
 };
 use crate::{app::App, chance, fault::Fault};
@@ -42,7 +43,11 @@ pub struct Register {
 }
 
 /// `POST /v1/users`
-pub async fn register(State(app): State<Arc<App>>, Json(wanted): Json<Register>) -> Result<Response, Problem> {
+pub async fn register(
+    State(app): State<Arc<App>>,
+    From(address): From,
+    Json(wanted): Json<Register>,
+) -> Result<Response, Problem> {
     app.accepting()?;
     let mut wrong = Vec::new();
     if !is_name(&wanted.name) {
@@ -56,6 +61,7 @@ pub async fn register(State(app): State<Arc<App>>, Json(wanted): Json<Register>)
     if !wrong.is_empty() {
         return Err(Fault::invalid(wrong).into());
     }
+    app.rates.register(address, app.now())?;
     // Cheap and first: a taken name should not cost an argon2 run. The insert below decides.
     if app.store.account_by_name(&wanted.name).await?.is_some() {
         return Err(ErrorCode::NameTaken.into());

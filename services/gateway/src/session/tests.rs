@@ -7,7 +7,7 @@ use chat_protocol::{
 
 use super::*;
 
-const LIMITS: Limits = Limits { frames_per_s: 10, frames_burst: 100, follows: 2 };
+const LIMITS: Limits = Limits { frames_per_s: 10, frames_burst: 100, follows: 2, mode: Mode::Enforce };
 
 fn at(ms: i64) -> Timestamp {
     Timestamp::from_ms(ms)
@@ -106,7 +106,7 @@ fn one_append_at_a_time_per_conversation_in_order() {
     assert!(matches!(&session.on_frame(send(1, 1), at(0))[..], [Step::Append(_)]));
     assert!(session.on_frame(send(1, 2), at(0)).is_empty());
     assert!(matches!(&session.on_frame(send(9, 3), at(0))[..], [Step::Append(_)]));
-    let steps = session.on_sent(conversation(1), ClientId::from_u128(1), sent(5));
+    let steps = session.on_sent(conversation(1), ClientId::from_u128(1), sent(5), at(0));
     assert!(matches!(&steps[..], [Step::Reply(ServerFrame::Ack(ack)), Step::Append(next)]
         if ack.client_id == ClientId::from_u128(1) && next.client_id == ClientId::from_u128(2)));
 }
@@ -117,7 +117,7 @@ fn a_failed_append_fails_what_waits_behind_it_and_a_refused_send_fails_alone() {
     for id in 1..=3 {
         session.on_frame(send(1, id), at(0));
     }
-    let steps = session.on_sent(conversation(1), ClientId::from_u128(1), Err(ErrorCode::OutcomeUnknown.into()));
+    let steps = session.on_sent(conversation(1), ClientId::from_u128(1), Err(ErrorCode::OutcomeUnknown.into()), at(0));
     let failed: Vec<_> = steps
         .iter()
         .map(|step| match step {
@@ -130,7 +130,7 @@ fn a_failed_append_fails_what_waits_behind_it_and_a_refused_send_fails_alone() {
     for id in 1..=2 {
         session.on_frame(send(1, id), at(0));
     }
-    let steps = session.on_sent(conversation(1), ClientId::from_u128(1), Err(ErrorCode::TooLarge.into()));
+    let steps = session.on_sent(conversation(1), ClientId::from_u128(1), Err(ErrorCode::TooLarge.into()), at(0));
     assert!(matches!(&steps[..], [Step::Reply(ServerFrame::Error(_)), Step::Append(_)]));
 }
 
@@ -143,7 +143,7 @@ fn too_many_frames_are_refused_and_then_the_socket_is_closed() {
     }
     for _ in 0..limits::REFUSALS_PER_MIN {
         let steps = session.on_frame(ping(), at(0));
-        assert!(matches!(&steps[..], [Step::Reply(ServerFrame::Error(failure))]
+        assert!(matches!(&steps[..], [Step::Reply(ServerFrame::Error(failure)), Step::Exceeded(Mode::Enforce)]
             if failure.retry_after_ms == Some(100) && failure.reference == Seq::new(1)));
     }
     assert_eq!(close_code(&session.on_frame(ping(), at(0))), Some(ErrorCode::RateLimited));
@@ -241,4 +241,31 @@ fn a_screen_holds_four_conversations() {
         )
     };
     assert_eq!([focus(0), focus(4), focus(5)], [None, None, Some(ErrorCode::LimitReached)]);
+}
+
+#[test]
+fn a_send_beyond_a_limit_fails_alone_and_counts_as_a_refusal() {
+    let mut session = live();
+    let limited = || Err(ErrorCode::RateLimited.into());
+    for id in 1..=u128::from(limits::REFUSALS_PER_MIN) {
+        session.on_frame(send(1, id), at(0));
+        session.on_frame(send(1, 100), at(0));
+        let steps = session.on_sent(conversation(1), ClientId::from_u128(id), limited(), at(0));
+        assert!(matches!(&steps[..], [Step::Reply(ServerFrame::Error(_)), Step::Append(_)]), "{steps:?}");
+        session.on_sent(conversation(1), ClientId::from_u128(100), sent(5), at(0));
+    }
+    session.on_frame(send(1, 11), at(0));
+    let last = session.on_sent(conversation(1), ClientId::from_u128(11), limited(), at(59));
+    assert_eq!(close_code(&last), Some(ErrorCode::RateLimited));
+}
+
+#[test]
+fn in_a_dry_run_frames_beyond_the_limit_are_only_counted() {
+    let mut session = live();
+    session.limits.mode = Mode::DryRun;
+    let pong = |steps: &[Step]| matches!(steps, [Step::Reply(ServerFrame::Pong(_)), ..]);
+    for number in 0..1_000 {
+        let steps = session.on_frame(frame(r#"{"type":"ping","ref":1}"#), at(0));
+        assert!(pong(&steps) && (steps.len() == 2) == (number >= LIMITS.frames_burst), "{number}");
+    }
 }

@@ -34,14 +34,15 @@ pub(super) fn is_oversized(frame: &Result<ClientFrame, Box<Failure>>, bytes: usi
 
 impl Socket {
     pub(super) fn on_hello(&mut self, hello: Hello) {
-        let access =
-            match self.app.accepting().map_err(Fault::from).and_then(|()| self.app.verify(hello.token.expose())) {
-                Ok(access) => access,
-                Err(fault) => {
-                    metrics::connected("hello", fault.code.code());
-                    return self.refuse(fault);
-                }
-            };
+        // Shed before anything costly.
+        let admitted = self.app.accepting().map_err(Fault::from).and_then(|()| self.app.rates.hello(self.app.now()));
+        let access = match admitted.and_then(|()| self.app.verify(hello.token.expose())) {
+            Ok(access) => access,
+            Err(fault) => {
+                metrics::connected("hello", fault.code.code());
+                return self.refuse(fault);
+            }
+        };
         metrics::connected("hello", "accepted");
         let identity = Identity {
             user: access.user,
@@ -79,6 +80,7 @@ impl Socket {
 
     fn check_resume(&self, resume: &Resume, now: Timestamp) -> Result<ResumeState, Fault> {
         self.app.accepting()?;
+        self.app.rates.resume(now)?;
         let state = self.app.sealer.open(resume.resume_token.expose(), now).map_err(|err| Fault::from(err.code()))?;
         self.app.revocations.check(state.user, state.session, state.token_issued_at)?;
         if now >= state.token_expires_at.plus_ms(limits::AUTH_GRACE.as_millis() as i64) {

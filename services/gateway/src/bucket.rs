@@ -33,6 +33,23 @@ impl Bucket {
             Err((token - self.parts).div_ceil(u64::from(self.rate.max(1))))
         }
     }
+
+    /// Whole tokens that are left, as of the last look.
+    pub fn left(&self) -> u32 {
+        u32::try_from(self.parts / u64::from(self.per_ms.max(1))).unwrap_or(u32::MAX)
+    }
+
+    /// Milliseconds until it is full again, as of the last look.
+    pub fn full_in_ms(&self) -> u64 {
+        let missing = (u64::from(self.burst) * u64::from(self.per_ms)).saturating_sub(self.parts);
+        missing.div_ceil(u64::from(self.rate.max(1)))
+    }
+
+    /// Whether it is full by now: then forgetting it changes nothing.
+    pub fn is_full(&self, now: Timestamp) -> bool {
+        let passed_ms = u64::try_from(now.as_ms() - self.at.as_ms()).unwrap_or(0);
+        passed_ms >= self.full_in_ms()
+    }
 }
 
 #[cfg(test)]
