@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 const SENDS: usize = 100;
-const FLAGS: [&str; 5] = ["chat", "--gateway-frames-burst", "10000", "--gateway-drain-window", "0s"];
+const FLAGS: [&str; 5] = ["chat", "--gateway-limits", "off", "--gateway-drain-window", "0s"];
 
 /// A log that acknowledges before it stores, and dies in between now and then: the control of every kill.
 #[tokio::test(flavor = "multi_thread")]

@@ -66,7 +66,8 @@ impl World {
         let shutdown = Shutdown::new();
         let keys = Keys::generate(&mut rand::rng());
         let issuer = Issuer::new(&keys, "chat", "chat");
-        let Roles { gateway, persister } = Roles::parse_from(["people", "--persister-jobs-interval", "200ms"]);
+        let flags = ["people", "--persister-jobs-interval", "200ms", "--gateway-limits", "off"];
+        let Roles { gateway, persister } = Roles::parse_from(flags);
         let clock = || Arc::new(SystemClock) as Arc<dyn Clock>;
         let mut sites = Vec::new();
         for _ in 0..2 {
