@@ -156,7 +156,7 @@ impl App {
     }
 
     /// Writes the event to the store at once, so that the writer reads it back anywhere; the persister does it again.
-    async fn apply_eagerly(&self, room: &Room, seq: Seq, event: bytes::Bytes) {
+    pub(crate) async fn apply_eagerly(&self, room: &Room, seq: Seq, event: bytes::Bytes) {
         let row = EventRow { conversation: room.conversation, shard: room.shard, seq, event };
         if let Err(err) = self.store.apply(&[row]).await {
             tracing::warn!(conversation = %room.conversation, error = %err, "left to the persister");

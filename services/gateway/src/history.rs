@@ -3,6 +3,7 @@
 //!
 //! Memory answers first, then the log, then the store; equal reads of the store share one query.
 
+mod additions; // reactions and pins, merged in the same way
 mod overlay; // what the tail says about messages (pure)
 mod recent; // the newest events straight from the log
 mod shared; // one query, many waiters
@@ -43,7 +44,7 @@ impl App {
 
     /// One message.
     pub async fn message(&self, room: &Arc<Room>, seq: Seq) -> Result<Option<Message>, Fault> {
-        let page = self.history(room, Cursor::Around(seq), 1).await?;
+        let page = self.history(room, Cursor::Before(seq.next()), 1).await?;
         Ok(page.messages.into_iter().find(|message| message.seq == seq))
     }
 

@@ -34,6 +34,8 @@ mod delivery; // one event, encoded once per codec
 
 mod send; // a message's way into the log
 
+mod messages; // what is done with them once they are sent
+
 mod control; // changes that must be serialised
 
 mod recency; // when something last happened in a user's conversations

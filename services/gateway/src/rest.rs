@@ -8,6 +8,7 @@ mod observe; // request ids, counts, times
 
 mod limit; // how often who asks
 
+mod additions;
 mod bans;
 mod blocks;
 mod conversations;
@@ -64,7 +65,18 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/v1/conversations/{conversation}/bans", get(bans::list))
         .route("/v1/conversations/{conversation}/bans/{user}", put(bans::put).delete(bans::lift))
         .route("/v1/conversations/{conversation}/messages", post(messages::send).get(messages::page))
-        .route("/v1/conversations/{conversation}/messages/{message}", get(messages::one))
+        .route("/v1/conversations/{conversation}/messages/delete", post(messages::delete_many))
+        .route(
+            "/v1/conversations/{conversation}/messages/{message}",
+            get(messages::one).patch(messages::edit).delete(messages::delete),
+        )
+        .route("/v1/conversations/{conversation}/messages/{message}/reactions", get(additions::reactions))
+        .route(
+            "/v1/conversations/{conversation}/messages/{message}/reactions/{emoji}",
+            put(additions::react).delete(additions::take_back),
+        )
+        .route("/v1/conversations/{conversation}/pins", get(additions::pins))
+        .route("/v1/conversations/{conversation}/pins/{message}", put(additions::pin).delete(additions::unpin))
         .route("/v1/conversations/{conversation}/marker", put(markers::put))
         .route("/v1/conversations/{conversation}/markers", get(markers::list))
         .route("/v1/conversations/{conversation}/events", get(events::of_conversation))

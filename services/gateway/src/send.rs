@@ -18,7 +18,7 @@ const LOOKUP_PAGE: usize = 1_000;
 const LOOKUP_EVENTS_MAX: usize = 50_000;
 
 /// A message that is in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
     /// Its address.
     pub id: MessageId,
@@ -26,6 +26,8 @@ pub struct Sent {
     pub at: Timestamp,
     /// It was there before: an earlier try of the same client id.
     pub duplicate: bool,
+    /// Whom it addresses, of this try.
+    pub mentions: Vec<String>,
 }
 
 impl App {
@@ -46,13 +48,16 @@ impl App {
         if let Some(conversation) = roster.conversation() {
             self.rates.sent_to(to, conversation.kind, now)?;
         }
-        let sent = |seq, duplicate| Sent { id: MessageId::new(room.shard, seq), at: now, duplicate };
+        let sent =
+            |seq, duplicate, mentions| Sent { id: MessageId::new(room.shard, seq), at: now, duplicate, mentions };
         let late = self.config.late_lookup && age_ms > limits::CLIENT_ID_LATE.as_millis() as i64;
         if late && let Some(seq) = self.first_with(&room, by, client_id).await? {
             metrics::duplicate("store");
-            return Ok(sent(seq, true));
+            return Ok(sent(seq, true, Vec::new()));
         }
-        let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions: Vec::new() };
+        self.check_references(by, &room, &content).await?;
+        let mentions = self.mentions(&room, by, &content).await?;
+        let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions: mentions.clone() };
         let event = Event { at: now, by, body: Body::MessageCreated(Box::new(created)) };
         let nonce = Nonce::message(to, by, client_id);
         let started = tokio::time::Instant::now();
@@ -62,7 +67,7 @@ impl App {
         if appended.duplicate {
             metrics::duplicate("log");
         }
-        Ok(sent(appended.seq, appended.duplicate))
+        Ok(sent(appended.seq, appended.duplicate, mentions))
     }
 
     /// How old a client id says it is; refused when it cannot be true or cannot be looked up any more.

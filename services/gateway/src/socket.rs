@@ -68,6 +68,7 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec)
         want: Box::default(),
         sends: FuturesUnordered::new(),
         follows: VecDeque::new(),
+        commands: FuturesUnordered::new(),
         signals: VecDeque::new(),
         app,
     };
@@ -97,6 +98,8 @@ struct Socket {
     follows: VecDeque<BoxFuture<'static, Work>>,
     /// Signals under way, one after the other.
     signals: VecDeque<BoxFuture<'static, ()>>,
+    /// Changes of messages under way; each answers by itself.
+    commands: FuturesUnordered<BoxFuture<'static, ()>>,
 }
 
 /// Something the session asked for is done.
@@ -154,6 +157,7 @@ impl Socket {
                 self.follows.pop_front();
                 self.on_work(work);
             }
+            Some(()) = self.commands.next(), if !self.commands.is_empty() => {}
             () = first(&mut self.signals), if !self.signals.is_empty() => {
                 self.signals.pop_front();
             }

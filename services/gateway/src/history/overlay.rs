@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chat_protocol::{
-    ConversationId, Seq, Shard, Timestamp,
-    event::{Body, Event, MessageUpdated},
-    model::{Content, Message},
+    ConversationId, Seq, Shard, Timestamp, UserId,
+    event::{Body, Event, MessageUpdated, ReactionOp},
+    model::{Content, Message, Reaction},
 };
-use chat_store::{Cursor, MessagePage};
+use chat_store::{Cursor, MessagePage, Pin};
 
 use super::message_of;
 
@@ -17,6 +17,10 @@ pub struct Overlay {
     created: BTreeMap<Seq, Message>,
     edits: BTreeMap<Seq, (Seq, Timestamp, Box<MessageUpdated>)>,
     deleted: BTreeMap<Seq, Seq>,
+    /// By message, the last change of each user and emoji.
+    reactions: BTreeMap<Seq, BTreeMap<(String, UserId), (bool, Timestamp)>>,
+    /// By message, its last pin, or `None` where it was unpinned.
+    pins: BTreeMap<Seq, Option<Pin>>,
     /// Whether the conversation's very first event is among them.
     whole: bool,
 }
@@ -24,8 +28,15 @@ pub struct Overlay {
 impl Overlay {
     /// Of no events.
     pub fn new(conversation: ConversationId, shard: Shard) -> Self {
-        let (created, edits, deleted) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { place: (conversation, shard), created, edits, deleted, whole: false }
+        Self {
+            place: (conversation, shard),
+            created: BTreeMap::new(),
+            edits: BTreeMap::new(),
+            deleted: BTreeMap::new(),
+            reactions: BTreeMap::new(),
+            pins: BTreeMap::new(),
+            whole: false,
+        }
     }
 
     /// The next event.
@@ -41,9 +52,45 @@ impl Overlay {
             Body::MessageDeleted(deleted) => {
                 self.deleted.extend(deleted.messages.iter().map(|message| (message.seq(), seq)));
             }
+            Body::ReactionChanged(changed) => {
+                let of_message = self.reactions.entry(changed.message.seq()).or_default();
+                let changes = changed.changes.into_iter();
+                of_message.extend(
+                    changes.map(|change| ((change.emoji, change.user), (change.op == ReactionOp::Add, event.at))),
+                );
+            }
+            Body::PinAdded(pin) => {
+                let message = pin.message.seq();
+                self.pins.insert(message, Some(Pin { message, by: event.by, at: event.at }));
+            }
+            Body::PinRemoved(pin) => {
+                self.pins.insert(pin.message.seq(), None);
+            }
             Body::ConversationCreated(_) => self.whole = true,
             _ => {}
         }
+    }
+
+    /// The reactions to a message, oldest first: what the store says with what these events changed of it.
+    pub fn reactions(&self, message: Seq, mut stored: Vec<Reaction>) -> Vec<Reaction> {
+        if let Some(changes) = self.reactions.get(&message) {
+            stored.retain(|held| !changes.contains_key(&(held.emoji.clone(), held.user)));
+            let added = changes.iter().filter(|(_, (present, _))| *present);
+            stored.extend(added.map(|((emoji, user), (_, at))| Reaction {
+                emoji: emoji.clone(),
+                user: *user,
+                at: *at,
+            }));
+            stored.sort_by_key(|reaction| (reaction.at, reaction.user));
+        }
+        stored
+    }
+
+    /// The pins of the conversation, in the same way.
+    pub fn pins(&self, mut stored: Vec<Pin>) -> Vec<Pin> {
+        stored.retain(|pin| !self.pins.contains_key(&pin.message));
+        stored.extend(self.pins.values().flatten());
+        stored
     }
 
     /// A page from these events alone, if they are enough to know it.

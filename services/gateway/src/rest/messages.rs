@@ -9,8 +9,8 @@ use axum::{
 };
 use chat_auth::Action;
 use chat_protocol::{
-    ClientId, ConversationId, ErrorCode, MessageId, Seq, Timestamp,
-    model::{Content, Forward, Message, MessageKind, Span},
+    ClientId, ConversationId, ErrorCode, MessageId, Seq, Timestamp, limits,
+    model::{Content, ContentChange, Forward, Message, MessageKind, Span},
 };
 use chat_store::{Cursor, MessagePage};
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,7 @@ pub async fn send(
             client_id,
             kind: MessageKind::Text,
             content,
-            mentions: Vec::new(),
+            mentions: sent.mentions,
             reactions: Vec::new(),
             pinned: false,
             edited_at: None,
@@ -108,6 +108,7 @@ pub async fn page(
         cursor => cursor,
     };
     let MessagePage { mut messages, mut more } = app.history(&room, cursor, size).await?;
+    app.add_additions(&room, access.user, &mut messages).await?;
     if messages.iter().any(|message| message.seq <= since) {
         messages.retain(|message| message.seq > since);
         more = false;
@@ -126,10 +127,83 @@ pub async fn one(
 ) -> Result<axum::Json<Message>, Problem> {
     let room = app.hub.room(of).await?;
     let roster = room.authorize(access.user, Action::Read).await?;
-    if id.shard() != room.shard || id.seq() <= room.readable_since(&roster, access.user).await? {
-        return Err(ErrorCode::NotFound.into());
+    let mut message = app.readable(&room, &roster, access.user, id).await?;
+    app.add_additions(&room, access.user, std::slice::from_mut(&mut message)).await?;
+    Ok(axum::Json(message))
+}
+
+/// What to change; fields that are absent stay.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    text: Option<String>,
+    spans: Option<Vec<Span>>,
+    payload: Option<Value>,
+}
+
+/// `PATCH /v1/conversations/{conversation}/messages/{message}`
+pub async fn edit(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Ids(of, id): Ids<ConversationId, MessageId>,
+    Json(Change { text, spans, payload }): Json<Change>,
+) -> Result<axum::Json<Message>, Problem> {
+    app.accepting()?;
+    let (mut message, _) = app.edit(access.user, of, id, ContentChange { text, spans, payload }).await?;
+    let room = app.hub.room(of).await?;
+    app.add_additions(&room, access.user, std::slice::from_mut(&mut message)).await?;
+    Ok(axum::Json(message))
+}
+
+/// `DELETE /v1/conversations/{conversation}/messages/{message}`
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Ids(of, id): Ids<ConversationId, MessageId>,
+) -> Result<StatusCode, Problem> {
+    app.accepting()?;
+    let (results, _) = app.delete(access.user, of, &[id]).await?;
+    results.into_iter().try_for_each(|(_, result)| result)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which to delete.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteMany {
+    messages: Vec<MessageId>,
+}
+
+/// How it went for one of them.
+#[derive(Debug, Serialize)]
+pub struct Deleted {
+    message: MessageId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<ErrorCode>,
+}
+
+/// `POST /v1/conversations/{conversation}/messages/delete`
+pub async fn delete_many(
+    State(app): State<Arc<App>>,
+    Caller(access): Caller,
+    Id(of): Id<ConversationId>,
+    Json(DeleteMany { messages }): Json<DeleteMany>,
+) -> Result<axum::Json<List<Deleted>>, Problem> {
+    app.accepting()?;
+    if messages.is_empty() || messages.len() > limits::DELETES_PER_CALL {
+        let detail = format!("1 to {}", limits::DELETES_PER_CALL);
+        return Err(Fault::field("messages", "too_many", detail).into());
     }
-    Ok(axum::Json(app.message(&room, id.seq()).await?.ok_or(ErrorCode::NotFound)?))
+    let room = app.hub.room(of).await?;
+    room.authorize(access.user, Action::Read).await?;
+    let (results, _) = app.delete(access.user, of, &messages).await?;
+    let items = results.into_iter().map(|(message, result)| match result {
+        Ok(()) => Deleted { message, status: Some("ok"), code: None },
+        Err(fault) => Deleted { message, status: None, code: Some(fault.code) },
+    });
+    Ok(axum::Json(List { items: items.collect(), next: None }))
 }
 
 /// `before`, `after` or `around`, or the cursor of an earlier page; not two of them.

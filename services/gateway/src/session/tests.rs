@@ -32,7 +32,7 @@ fn send(to: u128, id: u128) -> Result<ClientFrame, Box<Failure>> {
 
 fn sent(seq: u64) -> Result<Sent, Fault> {
     let id = MessageId::new(Shard::new(0).unwrap(), Seq::new(seq).unwrap());
-    Ok(Sent { id, at: at(0), duplicate: false })
+    Ok(Sent { id, at: at(0), duplicate: false, mentions: Vec::new() })
 }
 
 fn live() -> Session {
