@@ -11,7 +11,7 @@ use chat_protocol::{
     frame::{EventFrame, ServerFrame},
 };
 
-use crate::ws;
+use crate::{history::blank, ws};
 
 /// A stored event as this gateway shares it.
 pub struct Delivery {
@@ -30,6 +30,13 @@ impl Delivery {
         let ban = ban_terms(&event);
         let frame = EventFrame::new(conversation, shard, logged.seq, prev, event);
         Ok(Self { frame, ban, json: OnceLock::new(), msgpack: OnceLock::new() })
+    }
+
+    /// The same without what was written in it.
+    pub fn blanked(&self) -> Self {
+        let mut frame = self.frame.clone();
+        blank::blank(&mut frame);
+        Self { frame, ban: self.ban.clone(), json: OnceLock::new(), msgpack: OnceLock::new() }
     }
 
     /// Its position.

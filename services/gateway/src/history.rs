@@ -4,6 +4,7 @@
 //! Memory answers first, then the log, then the store; equal reads of the store share one query.
 
 mod additions; // reactions and pins, merged in the same way
+pub mod blank; // what deleted messages keep (pure)
 mod overlay; // what the tail says about messages (pure)
 mod recent; // the newest events straight from the log
 mod shared; // one query, many waiters
@@ -91,8 +92,17 @@ impl App {
         }
     }
 
-    /// Raw events after a position, and whether there are more.
+    /// Raw events after a position, and whether there are more; without what was written in messages that are known
+    /// to be deleted.
     pub async fn events(&self, room: &Room, after: Seq, size: usize) -> Result<(Vec<EventFrame>, bool), Fault> {
+        let (mut events, more) = self.raw_events(room, after, size).await?;
+        let mut deleted = room.deleted_in_memory().await;
+        deleted.extend(blank::deletions(events.iter().map(|event| &event.body)));
+        events.iter_mut().filter(|event| blank::holds_content(event, &deleted)).for_each(blank::blank);
+        Ok((events, more))
+    }
+
+    async fn raw_events(&self, room: &Room, after: Seq, size: usize) -> Result<(Vec<EventFrame>, bool), Fault> {
         room.reach_acknowledged().await;
         match self.log.replay(room.conversation, after, size + 1).await? {
             Replay::Recovered(events) | Replay::More(events) => {

@@ -11,6 +11,9 @@ use chat_store::{Cursor, MessagePage, Pin};
 
 use super::message_of;
 
+/// By emoji and user: whether the last change added it, and when.
+type Reacted = BTreeMap<(String, UserId), (bool, Timestamp)>;
+
 /// Messages and changes of messages, contiguous up to the conversation's head.
 pub struct Overlay {
     place: (ConversationId, Shard),
@@ -18,7 +21,7 @@ pub struct Overlay {
     edits: BTreeMap<Seq, (Seq, Timestamp, Box<MessageUpdated>)>,
     deleted: BTreeMap<Seq, Seq>,
     /// By message, the last change of each user and emoji.
-    reactions: BTreeMap<Seq, BTreeMap<(String, UserId), (bool, Timestamp)>>,
+    reactions: BTreeMap<Seq, Reacted>,
     /// By message, its last pin, or `None` where it was unpinned.
     pins: BTreeMap<Seq, Option<Pin>>,
     /// Whether the conversation's very first event is among them.

@@ -22,6 +22,7 @@ use crate::{
     conn::{Conn, Notice},
     delivery::Delivery,
     fault::Fault,
+    history::blank,
 };
 
 pub use proof::{Budget, Proof};
@@ -153,7 +154,9 @@ impl Follow<'_> {
                             return Ok(self.seat(&mut state, Followed::Recovered(cursor)));
                         }
                     }
-                    Replay::Recovered(events) | Replay::More(events) => missing = self.decode(&events, delivered),
+                    Replay::Recovered(events) | Replay::More(events) => {
+                        missing = self.decode(&events, delivered).await;
+                    }
                     Replay::TooOld { first, .. } => match self.beyond(cursor, first, settled).await? {
                         Some(further) if further > cursor => cursor = further,
                         Some(_) => {
@@ -302,7 +305,8 @@ impl Follow<'_> {
         if outbox.is_closing() { Err(ErrorCode::Slow.into()) } else { Ok(()) }
     }
 
-    fn decode(&self, events: &[Logged], mut prev: Seq) -> Vec<Arc<Delivery>> {
+    /// Without what was written in messages whose deletion is known here.
+    async fn decode(&self, events: &[Logged], mut prev: Seq) -> Vec<Arc<Delivery>> {
         let mut decoded = Vec::with_capacity(events.len());
         for logged in events {
             match Delivery::new(self.room.conversation, self.room.shard, logged, prev) {
@@ -312,6 +316,12 @@ impl Follow<'_> {
                 }
                 Err(err) => tracing::error!(seq = %logged.seq, error = %err, "event skipped"),
             }
+        }
+        let mut deleted = self.room.deleted_in_memory().await;
+        deleted.extend(blank::deletions(decoded.iter().map(|event| &event.frame.body)));
+        if !deleted.is_empty() {
+            let written = decoded.iter_mut().filter(|event| blank::holds_content(&event.frame, &deleted));
+            written.for_each(|event| *event = Arc::new(event.blanked()));
         }
         decoded
     }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use chat_protocol::{Seq, limits};
 
-use crate::delivery::Delivery;
+use crate::{delivery::Delivery, history::blank};
 
 /// Holds everything in `(from, head]`, at most [`limits::TAIL_EVENTS`].
 pub struct Tail {
@@ -40,8 +40,13 @@ impl Tail {
         self.events.iter()
     }
 
-    /// The event at the head.
+    /// The event at the head. What a deletion concerns is replayed from here without what was written in it.
     pub fn push(&mut self, event: Arc<Delivery>) {
+        let deleted = blank::deletions(std::iter::once(&event.frame.body));
+        if !deleted.is_empty() {
+            let written = self.events.iter_mut().filter(|held| blank::holds_content(&held.frame, &deleted));
+            written.for_each(|held| *held = Arc::new(held.blanked()));
+        }
         self.head = event.seq();
         self.events.push_back(event);
         if self.events.len() > limits::TAIL_EVENTS

@@ -1,12 +1,15 @@
 //! What of a conversation's history is in memory.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chat_protocol::{Seq, event::Event, frame::EventFrame, model::Message};
 use chat_store::{Cursor, MessagePage};
 
 use super::Room;
-use crate::{delivery::Delivery, history::Overlay};
+use crate::{
+    delivery::Delivery,
+    history::{Overlay, blank},
+};
 
 impl Room {
     /// A page of messages, if the tail in memory is enough to know it.
@@ -31,6 +34,11 @@ impl Room {
     pub async fn newest_in_memory(&self) -> Vec<Message> {
         let events: Vec<Arc<Delivery>> = self.lock().await.tail.events().cloned().collect();
         self.overlay(&events).messages().collect()
+    }
+
+    /// The messages that events in memory delete.
+    pub async fn deleted_in_memory(&self) -> HashSet<Seq> {
+        blank::deletions(self.lock().await.tail.events().map(|event| &event.frame.body))
     }
 
     fn overlay(&self, events: &[Arc<Delivery>]) -> Overlay {
