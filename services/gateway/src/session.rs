@@ -40,8 +40,6 @@ pub enum Step {
     Command(Command),
     /// Say something that may be lost.
     Signal(Signal),
-    /// Watch others, or set one's own status.
-    Attend(Attend),
     /// Send a newer resume token.
     Renew,
     /// Count a frame too many, and whether it was refused.
@@ -64,13 +62,6 @@ pub enum Signal {
     Mark(Mark),
     Typing(Typing),
     Focus(Focus),
-}
-
-/// What concerns presence.
-#[derive(Debug, PartialEq)]
-pub enum Attend {
-    Watch(Watch),
-    Status(SetStatus),
 }
 
 /// Bounds of one session.
@@ -199,8 +190,11 @@ impl Session {
             Ok(ClientFrame::Mark(mark)) => signals::on_mark(mark),
             Ok(ClientFrame::Typing(typing)) => vec![Step::Signal(Signal::Typing(typing))],
             Ok(ClientFrame::Focus(focus)) => signals::on_focus(focus),
-            Ok(ClientFrame::Watch(watch)) => vec![Step::Attend(Attend::Watch(watch))],
-            Ok(ClientFrame::Status(status)) => vec![Step::Attend(Attend::Status(status))],
+            // Words of the protocol that this server does not serve: like a type of a later version.
+            Ok(ClientFrame::Watch(Watch { reference, .. }) | ClientFrame::Status(SetStatus { reference, .. })) => {
+                let failure = Failure::new(ErrorCode::UnknownType, "presence is not served here");
+                reply(ServerFrame::Error(Box::new(Failure { reference, ..failure })))
+            }
             Err(failure) if failure.code == ErrorCode::Malformed => refuse(*failure),
             Err(failure) => reply(ServerFrame::Error(failure)),
         }

@@ -2,7 +2,6 @@
 //!
 //! Small while idle: nothing here is allocated for a socket that only listens.
 
-mod attend; // presence: watch, status
 mod commands; // edit, delete, react
 mod open; // who is there: hello, resume, auth
 mod replay; // what it missed, conversation by conversation
@@ -344,7 +343,6 @@ impl Socket {
                 }
                 Step::Command(command) => self.on_command(command),
                 Step::Signal(signal) => self.on_signal(signal),
-                Step::Attend(attend) => self.on_attend(attend),
                 Step::Renew => {
                     let Some(conn) = &self.conn else { continue };
                     let (resume_token, resume_expires_at) = self.resume_token(conn);
