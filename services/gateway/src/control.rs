@@ -24,6 +24,8 @@ use crate::{
 pub const TRIES: usize = 3;
 /// Feeds written at once.
 const FEEDS_AT_ONCE: usize = 16;
+/// Events of one feed that are applied at once.
+const FEED_PAGE: usize = 100;
 /// Tries for one feed.
 const FEED_TRIES: u32 = 5;
 /// Until this gateway's own roster shows what it appended.
@@ -71,10 +73,27 @@ impl App {
         Err(ErrorCode::Conflict.into())
     }
 
-    /// The newest position of a user's feed: what is read of them in the store after this is as new.
+    /// The newest position of a user's feed, which the store has reached: what is read of them there after this is as
+    /// new. Another gateway may have appended what neither it nor a persister has applied yet, so this one does.
     pub async fn feed_head(&self, user: UserId) -> Result<Seq, Fault> {
-        let heads = self.log.heads(&[ConversationId::feed(user)], true).await?;
-        Ok(heads.first().copied().flatten().unwrap_or(Seq::ZERO))
+        let feed = ConversationId::feed(user);
+        let heads = self.log.heads(&[feed], true).await?;
+        let head = heads.first().copied().flatten().unwrap_or(Seq::ZERO);
+        let room = self.hub.room(feed).await?;
+        let mut after = self.log.shard_state(room.shard).await?.settled;
+        while after < head {
+            let events = self.log.tail(feed, after, FEED_PAGE).await?;
+            let Some(last) = events.last() else { break };
+            after = last.seq;
+            let rows = events.into_iter().map(|logged| EventRow {
+                conversation: feed,
+                shard: room.shard,
+                seq: logged.seq,
+                event: logged.event,
+            });
+            self.store.apply(&rows.collect::<Vec<_>>()).await?;
+        }
+        Ok(head)
     }
 
     /// Appends what a user did to their own feed, for all their devices; `false`: another of them came after `head`.
