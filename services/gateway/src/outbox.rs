@@ -177,8 +177,19 @@ impl Outbox {
 
     fn append(&self, waiting: &mut Waiting, frames: &[Bytes], bytes: usize) {
         let idle = waiting.frames.is_empty();
-        waiting.frames.extend(frames.iter().cloned());
-        waiting.bytes += bytes;
+        if idle && let [frame] = frames {
+            // Nearly always: nothing waits and the kernel takes the frame whole, so nothing is queued or gathered. An
+            // error is met again below, where it is dealt with.
+            let written = self.stream.try_write(frame).unwrap_or(0);
+            if written == frame.len() {
+                return;
+            }
+            waiting.frames.push_back(frame.slice(written..));
+            waiting.bytes += bytes - written;
+        } else {
+            waiting.frames.extend(frames.iter().cloned());
+            waiting.bytes += bytes;
+        }
         if idle {
             self.write(waiting);
             if !waiting.frames.is_empty() {

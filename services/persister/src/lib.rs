@@ -34,7 +34,7 @@ pub struct Config {
     #[arg(long = "persister-batch-rows", default_value_t = 500)]
     pub batch_rows: usize,
     /// How long a batch that is not full waits for more.
-    #[arg(long = "persister-batch-linger", default_value = "20ms", value_parser = units::duration)]
+    #[arg(long = "persister-batch-linger", default_value = "50ms", value_parser = units::duration)]
     pub batch_linger: Duration,
     /// Conversations written at once, per shard.
     #[arg(long = "persister-writes-at-once", default_value_t = 32)]

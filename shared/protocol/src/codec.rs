@@ -1,9 +1,13 @@
 //! JSON and MessagePack from the same types, and the check of what a client says.
 
+mod plain_send; // the common frame, read directly
+
 use std::io::Cursor;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+
+use self::plain_send::plain_send;
 
 use crate::{
     error::ErrorCode,
@@ -81,11 +85,14 @@ impl Codec {
 
     /// A client's frame, or the answer it gets: `malformed` ends the socket, the others do not.
     pub fn decode_client(self, bytes: &[u8]) -> Result<ClientFrame, Box<Failure>> {
-        // The common case costs one pass; only what is refused is looked at again.
-        if self.begins_object(bytes)
-            && let Ok(frame) = self.decode_within::<ClientFrame>(bytes, limits::DEPTH)
-        {
-            return Ok(frame);
+        // The common cases cost one pass; only what is refused is looked at again.
+        if self.begins_object(bytes) {
+            if let Some(send) = plain_send(self, bytes) {
+                return Ok(ClientFrame::Send(Box::new(send)));
+            }
+            if let Ok(frame) = self.decode_within::<ClientFrame>(bytes, limits::DEPTH) {
+                return Ok(frame);
+            }
         }
         Err(Box::new(self.diagnose(bytes)))
     }

@@ -3,6 +3,8 @@
 //! Encoded as a MessagePack map with a version, so that N and N − 1 read each other's events: unknown fields are
 //! ignored and unknown events are carried as they are ([`Body::Other`]).
 
+mod plain; // the common one, by hand
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -291,6 +293,9 @@ const VERSION: u8 = 1;
 impl Event {
     /// The bytes that are appended: fixed once, carried unchanged to every reader.
     pub fn encode(&self) -> Bytes {
+        if let Some(bytes) = plain::encode(self) {
+            return bytes;
+        }
         let record = Record { v: VERSION, event: self };
         Bytes::from(rmp_serde::to_vec_named(&record).expect("an event holds only strings, numbers, lists and maps"))
     }
@@ -299,6 +304,10 @@ impl Event {
     ///
     /// A known event with data of another shape is an error, an unknown event is [`Body::Other`].
     pub fn decode(bytes: &[u8]) -> Result<Self, EventError> {
+        plain::decode(bytes).map_or_else(|| Self::decode_any(bytes), Ok)
+    }
+
+    fn decode_any(bytes: &[u8]) -> Result<Self, EventError> {
         #[derive(Deserialize)]
         struct Version {
             v: u8,

@@ -42,9 +42,16 @@ macro_rules! id128 {
             }
         }
 
+        impl $name {
+            /// As it prints, on the stack.
+            pub(crate) const fn digits(self) -> Digits {
+                Digits::of(self.0, ULID_LEN)
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                print_base32(self.0, ULID_LEN, f)
+                f.write_str(self.digits().as_str())
             }
         }
 
@@ -66,12 +73,12 @@ macro_rules! id128 {
     };
 }
 
-/// Serialises through `Display` and `FromStr`, in every codec.
+/// Serialises as its digits and parses through `FromStr`, in every codec.
 macro_rules! text_serde {
     ($name:ident) => {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(self.digits().as_str())
             }
         }
 
@@ -272,9 +279,16 @@ impl MessageId {
     }
 }
 
+impl MessageId {
+    /// As it prints, on the stack.
+    pub(crate) const fn digits(self) -> Digits {
+        Digits::of(self.as_u64() as u128, Self::LEN)
+    }
+}
+
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        print_base32(u128::from(self.as_u64()), Self::LEN, f)
+        f.write_str(self.digits().as_str())
     }
 }
 
@@ -295,13 +309,28 @@ impl FromStr for MessageId {
 
 text_serde!(MessageId);
 
-/// Prints the lowest `len` digits.
-fn print_base32(bits: u128, len: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for place in (0..len).rev() {
-        let digit = (bits >> (5 * place)) & 31;
-        fmt::Write::write_char(f, char::from(ALPHABET[digit as usize]))?;
+/// An identifier's digits, on the stack: some ten identifiers are printed for every message.
+pub(crate) struct Digits {
+    bytes: [u8; ULID_LEN],
+    len: usize,
+}
+
+impl Digits {
+    /// The lowest `len` digits, at most 26.
+    const fn of(mut bits: u128, len: usize) -> Self {
+        let mut bytes = [b'0'; ULID_LEN];
+        let mut place = len;
+        while place > 0 {
+            place -= 1;
+            bytes[place] = ALPHABET[(bits & 31) as usize];
+            bits >>= 5;
+        }
+        Self { bytes, len }
     }
-    Ok(())
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.len]).expect("the alphabet is ASCII")
+    }
 }
 
 /// Parses exactly `len` upper-case digits, the first at most `first_max` (the bits that do not fill a digit).
@@ -311,8 +340,8 @@ fn parse_base32(text: &str, len: usize, first_max: u8) -> Result<u128, InvalidId
     }
     let mut bits = 0_u128;
     for (place, byte) in text.bytes().enumerate() {
-        let digit = digit_of(byte).ok_or(InvalidId)?;
-        if place == 0 && digit > first_max {
+        let digit = DIGITS[usize::from(byte)];
+        if digit == NO_DIGIT || (place == 0 && digit > first_max) {
             return Err(InvalidId);
         }
         bits = (bits << 5) | u128::from(digit);
@@ -320,14 +349,15 @@ fn parse_base32(text: &str, len: usize, first_max: u8) -> Result<u128, InvalidId
     Ok(bits)
 }
 
-const fn digit_of(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'A'..=b'H' => Some(byte - b'A' + 10),
-        b'J' | b'K' => Some(byte - b'J' + 18),
-        b'M' | b'N' => Some(byte - b'M' + 20),
-        b'P'..=b'T' => Some(byte - b'P' + 22),
-        b'V'..=b'Z' => Some(byte - b'V' + 27),
-        _ => None,
+const NO_DIGIT: u8 = u8::MAX;
+
+/// What each byte is worth as a digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        digits[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
     }
-}
+    digits
+};

@@ -3,7 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+mod civil; // the one form that is printed, by hand
 
 /// Milliseconds since the Unix epoch; prints as RFC 3339 UTC with milliseconds.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,15 +39,16 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// As it prints, on the stack.
+    pub(crate) fn digits(self) -> civil::Printed {
+        civil::print(self.0)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-        let nanos = i128::from(self.0) * 1_000_000;
-        let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
-            .ok()
-            .and_then(|at| at.format(format).ok())
-            .ok_or(fmt::Error)?;
-        f.write_str(&text)
+        f.write_str(self.digits().as_str())
     }
 }
 
@@ -64,6 +67,9 @@ impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        if let Some(ms) = civil::parse(text) {
+            return Ok(Self(ms));
+        }
         let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
         let ms = i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| InvalidTimestamp)?;
         if (0..=Self::MAX.0).contains(&ms) { Ok(Self(ms)) } else { Err(InvalidTimestamp) }
@@ -72,14 +78,25 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.digits().as_str())
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        struct Text;
+        impl de::Visitor<'_> for Text {
+            type Value = Timestamp;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an RFC 3339 time")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 

@@ -28,6 +28,9 @@ const GROUP_BYTES: usize = 4 * 1024 * 1024;
 const GATHER_OF_SYNC: u32 = 8;
 /// The longest such wait.
 const GATHER_MAX: Duration = Duration::from_micros(500);
+/// Between the beginnings of two syncs, while more come than one waits for: a sync and the wake-ups around it cost as
+/// much CPU as everything else about a message, and cost it once for all of a group (ADR 0008).
+const PACE: Duration = Duration::from_millis(1);
 /// Between two rounds of upkeep.
 const UPKEEP: Duration = Duration::from_secs(1);
 /// Between two rounds while there is more to drop.
@@ -60,11 +63,13 @@ pub(super) struct Writer {
     /// Who waited when the last group was on disk, and how long its sync took.
     crowd: usize,
     sync_took: Duration,
+    /// When the last group began to be written.
+    begun: Option<Instant>,
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, commands: Receiver<Command>) -> Self {
-        Self { shared, commands, book: None, crowd: 0, sync_took: Duration::ZERO }
+        Self { shared, commands, book: None, crowd: 0, sync_took: Duration::ZERO, begun: None }
     }
 
     /// Until closed.
@@ -122,14 +127,27 @@ impl Writer {
     /// What has come meanwhile, up to the bounds of a group or another command.
     ///
     /// Callers who were just answered append again within moments: waiting for them a little spares every second sync.
+    /// If they do not, others send at their own pace, and the syncs keep one of their own. Who appends alone, one after
+    /// the other, waits for neither.
     fn gather(&self, first: Append) -> (Vec<Append>, Option<Command>) {
         let mut group = vec![first];
         let mut other = self.drain(&mut group);
-        if other.is_none() && group.len() < self.crowd {
-            std::thread::sleep((self.sync_took / GATHER_OF_SYNC).min(GATHER_MAX));
+        for wait in [Self::until_the_answered_come_back, Self::until_next_sync] {
+            if other.is_some() || group.len() >= self.crowd {
+                break;
+            }
+            std::thread::sleep(wait(self));
             other = self.drain(&mut group);
         }
         (group, other)
+    }
+
+    fn until_the_answered_come_back(&self) -> Duration {
+        (self.sync_took / GATHER_OF_SYNC).min(GATHER_MAX)
+    }
+
+    fn until_next_sync(&self) -> Duration {
+        self.begun.map_or(Duration::ZERO, |begun| PACE.saturating_sub(begun.elapsed()))
     }
 
     /// Takes appends until there are no more, the group is full, or another command comes.
@@ -155,6 +173,7 @@ impl Writer {
             return group.into_iter().for_each(|append| append.answer(shared, Err(refusal())));
         };
         let started = Instant::now();
+        self.begun = Some(started);
         book.expire(started);
         let verdicts: Vec<_> = group.iter().map(|append| book.judge(append, shared)).collect();
         let written = book.commit(shared);
