@@ -21,8 +21,9 @@ const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// Everything comes from here and nothing is inline. Sockets go to this host, by whichever of its names it was opened.
-const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; \
-                      form-action 'none'; frame-ancestors 'none'";
+/// Only pictures come from elsewhere: people and conversations name theirs by address.
+const POLICY: &str = "default-src 'self'; img-src 'self' https:; connect-src 'self' ws: wss:; object-src 'none'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 macro_rules! files {
     ($($path:literal $file:literal $kind:ident;)+) => {
@@ -32,36 +33,79 @@ macro_rules! files {
 }
 
 files! {
-    "/"                           "index.html"         HTML;
-    "/console/style.css"          "style.css"          CSS;
-    "/console/style_parts.css"    "style_parts.css"    CSS;
-    "/console/style_sign_in.css"  "style_sign_in.css"  CSS;
-    "/console/style_chat.css"     "style_chat.css"     CSS;
-    "/console/style_thread.css"   "style_thread.css"   CSS;
-    "/console/style_dialogs.css"  "style_dialogs.css"  CSS;
-    "/console/style_phone.css"    "style_phone.css"    CSS;
-    "/console/icon.svg"           "icon.svg"           SVG;
-    "/console/app.js"             "app.js"             JS;
-    "/console/session.js"         "session.js"         JS;
-    "/console/rest.js"            "rest.js"            JS;
-    "/console/chat.js"            "chat.js"            JS;
-    "/console/connection.js"      "connection.js"      JS;
-    "/console/link.js"            "link.js"            JS;
-    "/console/reader.js"          "reader.js"          JS;
-    "/console/outbox.js"          "outbox.js"          JS;
-    "/console/history.js"         "history.js"         JS;
-    "/console/store.js"           "store.js"           JS;
-    "/console/users.js"           "users.js"           JS;
-    "/console/ids.js"             "ids.js"             JS;
-    "/console/dom.js"             "dom.js"             JS;
-    "/console/view_sign_in.js"    "view_sign_in.js"    JS;
-    "/console/view_chat.js"       "view_chat.js"       JS;
-    "/console/view_sidebar.js"    "view_sidebar.js"    JS;
-    "/console/view_thread.js"     "view_thread.js"     JS;
-    "/console/view_rows.js"       "view_rows.js"       JS;
-    "/console/view_composer.js"   "view_composer.js"   JS;
-    "/console/view_dialogs.js"    "view_dialogs.js"    JS;
-    "/console/view_people.js"     "view_people.js"     JS;
+    "/"                                    "index.html"                 HTML;
+    "/console/style.css"                   "style.css"                  CSS;
+    "/console/style_parts.css"             "style_parts.css"            CSS;
+    "/console/style_sign_in.css"           "style_sign_in.css"          CSS;
+    "/console/style_chat.css"              "style_chat.css"             CSS;
+    "/console/style_list.css"              "style_list.css"             CSS;
+    "/console/style_thread.css"            "style_thread.css"           CSS;
+    "/console/style_message.css"           "style_message.css"          CSS;
+    "/console/style_composer.css"          "style_composer.css"         CSS;
+    "/console/style_panel.css"             "style_panel.css"            CSS;
+    "/console/style_popups.css"            "style_popups.css"           CSS;
+    "/console/style_dialogs.css"           "style_dialogs.css"          CSS;
+    "/console/style_phone.css"             "style_phone.css"            CSS;
+    "/console/icon.svg"                    "icon.svg"                   SVG;
+    "/console/look_early.js"               "look_early.js"              JS;
+    "/console/app.js"                      "app.js"                     JS;
+    "/console/session.js"                  "session.js"                 JS;
+    "/console/rest.js"                     "rest.js"                    JS;
+    "/console/routes.js"                   "routes.js"                  JS;
+    "/console/chat.js"                     "chat.js"                    JS;
+    "/console/feed.js"                     "feed.js"                    JS;
+    "/console/connection.js"               "connection.js"              JS;
+    "/console/link.js"                     "link.js"                    JS;
+    "/console/reader.js"                   "reader.js"                  JS;
+    "/console/outbox.js"                   "outbox.js"                  JS;
+    "/console/history.js"                  "history.js"                 JS;
+    "/console/list.js"                     "list.js"                    JS;
+    "/console/store.js"                    "store.js"                   JS;
+    "/console/timeline.js"                 "timeline.js"                JS;
+    "/console/reactions.js"                "reactions.js"               JS;
+    "/console/unread.js"                   "unread.js"                  JS;
+    "/console/marks.js"                    "marks.js"                   JS;
+    "/console/typing.js"                   "typing.js"                  JS;
+    "/console/presence.js"                 "presence.js"                JS;
+    "/console/members.js"                  "members.js"                 JS;
+    "/console/mentions.js"                 "mentions.js"                JS;
+    "/console/rights.js"                   "rights.js"                  JS;
+    "/console/blocks.js"                   "blocks.js"                  JS;
+    "/console/actions.js"                  "actions.js"                 JS;
+    "/console/users.js"                    "users.js"                   JS;
+    "/console/ids.js"                      "ids.js"                     JS;
+    "/console/look.js"                     "look.js"                    JS;
+    "/console/emoji.js"                    "emoji.js"                   JS;
+    "/console/explain.js"                  "explain.js"                 JS;
+    "/console/dom.js"                      "dom.js"                     JS;
+    "/console/view_sign_in.js"             "view_sign_in.js"            JS;
+    "/console/view_chat.js"                "view_chat.js"               JS;
+    "/console/view_sidebar.js"             "view_sidebar.js"            JS;
+    "/console/view_conversation_row.js"    "view_conversation_row.js"   JS;
+    "/console/view_conversation_menu.js"   "view_conversation_menu.js"  JS;
+    "/console/view_thread.js"              "view_thread.js"             JS;
+    "/console/view_head.js"                "view_head.js"               JS;
+    "/console/view_rows.js"                "view_rows.js"               JS;
+    "/console/view_message.js"             "view_message.js"            JS;
+    "/console/view_text.js"                "view_text.js"               JS;
+    "/console/view_tools.js"               "view_tools.js"              JS;
+    "/console/view_reactors.js"            "view_reactors.js"           JS;
+    "/console/view_forward.js"             "view_forward.js"            JS;
+    "/console/view_composer.js"            "view_composer.js"           JS;
+    "/console/view_mentions.js"            "view_mentions.js"           JS;
+    "/console/view_emoji.js"               "view_emoji.js"              JS;
+    "/console/view_menu.js"                "view_menu.js"               JS;
+    "/console/view_panel.js"               "view_panel.js"              JS;
+    "/console/view_details.js"             "view_details.js"            JS;
+    "/console/view_members.js"             "view_members.js"            JS;
+    "/console/view_pins.js"                "view_pins.js"               JS;
+    "/console/view_presence.js"            "view_presence.js"           JS;
+    "/console/view_status.js"              "view_status.js"             JS;
+    "/console/view_dialog.js"              "view_dialog.js"             JS;
+    "/console/view_create.js"              "view_create.js"             JS;
+    "/console/view_account.js"             "view_account.js"            JS;
+    "/console/view_people.js"              "view_people.js"             JS;
+    "/console/view_help.js"                "view_help.js"               JS;
 }
 
 /// `GET /` and `GET /console/…`. Needs no token: the page asks for one.

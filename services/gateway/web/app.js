@@ -1,7 +1,9 @@
-// The console: signs in, starts a chat, shows it. Reading order: session, rest · chat, connection, link, reader,
-// outbox, history, store · view_*. Nothing here is built or bundled; the browser runs these files as they are.
+// The console: signs in, starts a chat, shows it. Reading order: session, rest, routes · chat, connection, link, reader,
+// outbox, history, list, store, timeline, marks · actions · view_*. Nothing here is built or bundled; the browser runs
+// these files as they are.
 
 import { Chat } from "./chat.js";
+import { toast } from "./dom.js";
 import { Session } from "./session.js";
 import { ChatView } from "./view_chat.js";
 import { signIn } from "./view_sign_in.js";
@@ -27,7 +29,7 @@ function run(session) {
     start(why);
   };
   const loggedOut = (why) => leave(() => chat.stop(), why);
-  const chat = new Chat(session, { changed, loggedOut });
+  const chat = new Chat(session, { changed, told: toast, loggedOut });
   view = new ChatView(root, chat, { logOut: () => leave(() => chat.logOut()) });
   view.draw();
   chat.start();

@@ -1,37 +1,59 @@
 // The client without its screen: wires session, socket, positions, sends and knowledge together.
 
+import { Actions } from "./actions.js";
+import { Blocks } from "./blocks.js";
 import { Connection } from "./connection.js";
+import { applyFeed } from "./feed.js";
 import { History } from "./history.js";
 import { Clock, Mint } from "./ids.js";
+import { List, patience } from "./list.js";
+import { Marks } from "./marks.js";
+import { Members } from "./members.js";
 import { Outbox } from "./outbox.js";
+import { Presence } from "./presence.js";
 import { Reader } from "./reader.js";
-import { Problem, Rest } from "./rest.js";
+import { Rest } from "./routes.js";
 import { Store } from "./store.js";
+import { Typing } from "./typing.js";
 import { Users } from "./users.js";
 
 const RETRY_MS = 3_000;
+const LONG = 800; // rows, beyond which the far end of an open conversation is forgotten
 
-/** `changed()` after anything a view shows; `loggedOut()` when the server ended the session. */
+/** `changed()` after anything a view shows; `told(text)`: news; `loggedOut()` when the server ended the session. */
 export class Chat {
   status = { name: "connecting" };
   open = null;
-  /** The list was read once, so "none" means none. */
-  listed = false;
+  /** The newest message of the open conversation is on screen. */
+  atEnd = true;
   #session;
-  #changed;
+  #told;
   #stopped = false;
+  #patiently = patience({ retryMs: RETRY_MS, stopped: () => this.#stopped });
   #visible = () => document.visibilityState === "visible";
 
-  constructor(session, { changed, loggedOut }) {
+  constructor(session, { changed, told, loggedOut }) {
     this.#session = session;
-    this.#changed = changed;
+    this.#told = told;
+    this.changed = changed;
     this.me = session.user.id;
     this.rest = new Rest(session);
     this.users = new Users(this.rest, changed);
-    this.users.put(session.user);
     this.store = new Store(this.me);
+    this.profile = session.user;
+    this.users.put(session.user);
     const clock = new Clock();
     this.mint = new Mint(clock);
+    const say = (frame) => this.connection.say(frame);
+    const { me, rest, store, users, mint } = this;
+    this.blocks = new Blocks({ rest, changed });
+    this.members = new Members({ me, rest, users, changed });
+    this.marks = new Marks({ me, rest, store, say, changed });
+    this.typing = new Typing({ say, changed });
+    this.presence = new Presence({ rest, ask: (frame) => this.connection.ask(frame), changed });
+    this.actions = new Actions(this);
+    const untilDone = this.#patiently;
+    this.list = new List({ me, rest, store, on: { changed, untilDone, gone: (id) => this.gone(id) } });
     this.reader = new Reader({
       apply: (event) => this.#apply(event),
       follow: (conversation, after) => this.connection.ask({ type: "follow", conversation, after }),
@@ -40,21 +62,17 @@ export class Chat {
       broken: () => this.connection.restart(),
     });
     this.outbox = new Outbox({
-      user: this.me,
-      mint: this.mint,
+      user: me,
+      mint,
       clock,
-      transmit: (frame) => this.connection.say(frame),
+      transmit: say,
       find: (entry) => this.history.find(entry),
       acknowledged: (entry, ack) => this.store.acknowledge(entry, ack),
       changed,
     });
-    const { me, rest, store, reader, outbox } = this;
+    const { reader, outbox } = this;
     this.history = new History({
-      me,
-      rest,
-      store,
-      reader,
-      outbox,
+      ...{ me, rest, store, reader, outbox },
       on: {
         changed,
         isLive: () => this.status.name === "live",
@@ -68,10 +86,7 @@ export class Chat {
       cursors: () => this.reader.cursors(),
       on: {
         status: (status) => this.#show(status),
-        ready: () => {
-          this.reader.onSocket();
-          this.outbox.onReady();
-        },
+        ready: () => this.#onReady(),
         live: () => this.#onLive(),
         down: () => this.outbox.onDown(),
         frame: (frame) => this.#onFrame(frame),
@@ -82,7 +97,8 @@ export class Chat {
 
   start() {
     this.connection.start();
-    this.#untilDone(async () => this.users.put(await this.rest.me()));
+    this.#patiently(async () => this.putMe(await this.rest.me()));
+    this.#patiently(() => this.blocks.load());
   }
 
   /** The session has ended: what was not sent is kept for the next log-in. */
@@ -116,57 +132,88 @@ export class Chat {
     return `${info.kind === "broadcast" ? "Broadcast" : "Group"} ${id.slice(-5)}`;
   }
 
+  putMe(user) {
+    this.profile = { ...this.profile, ...user };
+    this.users.put(this.profile);
+    this.changed();
+  }
+
   select(id) {
-    this.current?.timeline.trim();
+    if (id !== this.open) {
+      this.current?.timeline.trim();
+      this.typing.rest();
+    }
     this.open = id;
-    this.history.state = "idle";
+    this.atEnd = true;
+    this.history.state = this.history.ahead = "idle";
+    const { current } = this;
+    if (current) {
+      const { count, read } = current.unread;
+      current.divider = count > 0 ? { after: read, count } : null;
+      this.#look(current);
+    }
+    this.focus();
     this.seen();
-    if (this.current) this.history.load(this.current);
-    this.#changed();
+    this.changed();
   }
 
-  /** The open conversation is in front of somebody. */
+  /** What is on screen is told, so that its signals come; what nobody looks at brings none. */
+  focus() {
+    const conversations = this.current && this.#visible() ? [this.open] : [];
+    this.connection.say({ type: "focus", conversations });
+  }
+
+  /** The end of the open conversation is in front of somebody, or is not. */
   seen() {
-    if (this.current && this.#visible() && this.store.markRead(this.current)) this.#changed();
+    const { current } = this;
+    if (!current) return;
+    if (this.#visible() && this.atEnd && !current.timeline.detached) {
+      if (this.marks.read(current)) this.changed();
+      current.timeline.trim(LONG);
+    } else if (current.unread.count > 0) {
+      current.divider ??= { after: current.unread.read, count: current.unread.count };
+    }
   }
 
-  send(text) {
-    this.outbox.add(this.open, text);
+  /** A conversation that was made or joined. */
+  enter(info) {
+    this.list.put(info);
+    this.select(info.id);
+    return info.id;
   }
 
-  async create({ kind, title, visibility, members }) {
-    const body = { kind, members, client_id: this.mint.ulid() };
-    if (kind !== "direct") Object.assign(body, { visibility }, title ? { title } : {});
-    return this.#enter(await this.rest.create(body));
+  gone(id) {
+    this.store.remove(id);
+    this.reader.forget(id);
+    if (this.open === id) this.open = null;
+    this.changed();
   }
 
-  async join(id) {
-    await this.rest.join(id);
-    return this.#enter(await this.rest.conversation(id));
+  #onLeft({ conversation: id, reason }) {
+    const conversation = this.store.get(id);
+    const words = { removed: "You were removed from", banned: "You were banned from", deleted: "Deleted:" }[reason];
+    if (conversation && words) this.#told(`${words} ${this.title(conversation)}`);
+    this.gone(id);
   }
 
-  async leave(id) {
-    await this.rest.remove(id, this.me);
-    this.#gone(id);
-  }
-
-  /** Everybody in a conversation, as far as one may see them. */
-  async loadMembers(conversation) {
-    const members = [];
-    let cursor;
-    do {
-      const page = await this.rest.members(conversation.id, cursor);
-      members.push(...page.items);
-      cursor = page.next;
-    } while (cursor && members.length < 1000);
-    conversation.members = members;
-    this.#changed();
-    return members;
+  #look(conversation) {
+    this.history.load(conversation);
+    if (this.status.name !== "live") return;
+    this.marks.load(conversation);
+    this.members.load(conversation).catch(() => {});
   }
 
   #show(status) {
     this.status = status;
-    this.#changed();
+    this.changed();
+  }
+
+  #onReady() {
+    this.reader.onSocket();
+    this.outbox.onReady();
+    this.marks.onReady();
+    this.presence.onReady();
+    this.focus();
   }
 
   #onFrame(frame) {
@@ -184,68 +231,49 @@ export class Chat {
       case "ack":
         this.outbox.onAck(frame);
         break;
+      case "marker":
+        if (this.marks.onMarker(frame)) this.list.ask();
+        break;
+      case "typing":
+        this.typing.onFrame(frame);
+        break;
+      case "presence":
+        this.presence.onFrame(frame);
+        break;
+      case "counts":
+        this.presence.onCounts(frame);
+        break;
       case "error":
         if (frame.client_id) this.outbox.onError(frame);
         break;
       case "left":
-        this.#gone(frame.conversation);
+        this.#onLeft(frame);
         break;
       default:
         return;
     }
-    this.#changed();
+    this.changed();
   }
 
   #apply(event) {
-    if (event.conversation === this.me) return this.#applyFeed(event);
-    if (event.event === "message.created" && event.by === this.me) this.outbox.onOwnMessage(event.data.client_id);
-    this.store.apply(event, event.conversation === this.open && this.#visible());
-  }
-
-  #applyFeed({ event, data }) {
-    if (event === "conversation.added") this.#untilDone(() => this.#loadList());
-    if (event === "conversation.removed") this.#gone(data.conversation);
+    const { conversation: id, by } = event;
+    if (id === this.me) return applyFeed(this, event, this.#patiently);
+    const message = event.event === "message.created";
+    if (message && by === this.me) this.outbox.onOwnMessage(event.data.client_id);
+    if (message) this.typing.stopped(id, by);
+    const { list, message: recount } = this.store.apply(event);
+    if (message && by !== this.me) this.marks.delivered(id, event.seq);
+    if (list) this.list.ask();
+    if (recount) this.history.recount(this.store.get(id), recount);
   }
 
   // State is read after `live`, never before: what happens meanwhile comes as events.
   async #onLive() {
     this.reader.onLive();
-    this.#changed();
-    await this.#untilDone(() => this.#loadList());
-    if (this.current) this.history.load(this.current);
-  }
-
-  async #loadList() {
-    const gone = new Set(this.store.conversations.keys());
-    let cursor;
-    do {
-      const { items, next } = await this.rest.conversations(cursor);
-      for (const info of items) {
-        gone.delete(info.id);
-        this.#prepare(this.store.put(info));
-      }
-      cursor = next;
-    } while (cursor);
-    for (const id of gone) this.#gone(id);
-    this.listed = true;
+    this.changed();
+    await this.#patiently(() => this.list.load({ whole: !this.list.known }));
     this.seen();
-    this.#changed();
-  }
-
-  #enter(info) {
-    this.#prepare(this.store.put(info));
-    this.select(info.id);
-    return info.id;
-  }
-
-  // A direct conversation is called what the other one is called.
-  #prepare(conversation) {
-    if (conversation.info.kind !== "direct" || conversation.peer) return;
-    this.#untilDone(async () => {
-      const { items } = await this.rest.members(conversation.id);
-      conversation.peer = items.map(({ user }) => user).find((user) => user !== this.me) ?? null;
-      this.#changed();
-    });
+    if (this.current) this.#look(this.current);
   }
 
   async #follow(conversation) {
@@ -258,32 +286,13 @@ export class Chat {
 
   // Beyond repair by events: the list is read again for the feed, pages for a conversation.
   #reread(id, after, head) {
-    if (id === this.me)
-      return this.#loadList().then(
+    if (id === this.me) {
+      return this.list.load({ whole: true }).then(
         () => true,
         () => false,
       );
+    }
     const conversation = this.store.get(id);
     return conversation ? this.history.reread(conversation, after, head) : true;
-  }
-
-  #gone(id) {
-    this.store.remove(id);
-    this.reader.forget(id);
-    if (this.open === id) this.open = null;
-    this.#changed();
-  }
-
-  /** Tries until it works or cannot: views show what is known meanwhile. */
-  async #untilDone(work) {
-    for (;;) {
-      try {
-        return await work();
-      } catch (problem) {
-        if (!(problem instanceof Problem)) throw problem;
-        if (!problem.passing || this.#stopped) return undefined;
-        await new Promise((resolve) => setTimeout(resolve, problem.retryAfterMs ?? RETRY_MS));
-      }
-    }
   }
 }

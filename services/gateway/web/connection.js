@@ -122,7 +122,7 @@ export class Connection {
   async #hello() {
     const token = await this.#session.accessToken({ lifeMs: 60_000, not: this.#refused });
     const device = this.#session.device;
-    return { type: "hello", token, device, client: "console/1", follow: "auto", cursors: this.#cursors(), want: [] };
+    return { type: "hello", token, device, client: "console/1", follow: "auto", cursors: this.#cursors() };
   }
 
   #dial(first) {

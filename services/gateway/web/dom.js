@@ -25,8 +25,8 @@ export function icon(name) {
   return svg;
 }
 
-/** A round picture made of a name's first letters; its colour follows from the id. */
-export function avatar(id, name) {
+/** A round picture: the one at `url`, or a name's first letters in a colour that follows from the id. */
+export function avatar(id, name, url) {
   const words = name
     .replace(/^[^\p{L}\p{N}]+/u, "")
     .split(/[\s._-]+/u)
@@ -37,7 +37,16 @@ export function avatar(id, name) {
     .join("");
   let hue = 0;
   for (const char of id) hue = (hue * 31 + char.codePointAt(0)) % 8;
-  return h("span", { class: `avatar hue-${hue}`, "aria-hidden": "true" }, letters.toUpperCase() || "?");
+  const element = h("span", { class: `avatar hue-${hue}`, "aria-hidden": "true" }, letters.toUpperCase() || "?");
+  if (isPicture(url)) {
+    const onerror = (event) => event.target.remove();
+    element.append(h("img", { src: url, alt: "", loading: "lazy", referrerpolicy: "no-referrer", onerror }));
+  }
+  return element;
+}
+
+function isPicture(url) {
+  return typeof url === "string" && URL.canParse(url) && new URL(url).protocol === "https:";
 }
 
 /**
@@ -84,8 +93,13 @@ export function field(id, label, ...controls) {
 
 /** A short word to the person, read out by screen readers. */
 export function toast(text) {
+  const notes = document.getElementById("toasts");
+  for (const known of notes.children) if (known.textContent === text) known.remove();
   const note = h("div", { class: "toast" }, text);
-  document.getElementById("toasts").append(note);
+  notes.append(note);
+  // Above dialogs too.
+  notes.hidePopover?.();
+  notes.showPopover?.();
   setTimeout(() => note.remove(), 6_000);
 }
 
@@ -123,16 +137,13 @@ export function shortTime(at) {
   return days === 1 ? "Yesterday" : shortDate.format(new Date(at));
 }
 
-/** What a failed request means to a person. */
-export function explain(problem) {
-  const words = {
-    offline: "The server does not answer. Try again in a moment.",
-    unauthenticated: "Name or password is wrong.",
-    name_taken: "This name is taken.",
-    not_found: "There is no such thing, or it is not visible to you.",
-    forbidden: "You are not allowed to do this.",
-    rate_limited: "Too many tries. Wait a little.",
-  };
-  const fields = problem.errors?.map(({ field, detail }) => `${field}: ${detail}`).join(" · ");
-  return fields || words[problem.code] || problem.message;
+/** "2 h", "5 min": how long from now. */
+export function howLong(ms) {
+  const minutes = Math.max(1, Math.round(ms / 60_000));
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
 }
+
+/** The time and the day, in full. */
+export const fullTime = (at) => new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });

@@ -1,5 +1,7 @@
 // Messages that did not come as events: pages read by REST.
 
+import { Timeline } from "./timeline.js";
+
 const REREAD_PAGES = 5;
 const FIND_PAGES = 20;
 const RETRY_MS = 3_000;
@@ -8,6 +10,8 @@ const RETRY_MS = 3_000;
 export class History {
   /** What the last read of the open conversation came to: idle, loading, failed. */
   state = "idle";
+  /** The same for what is newer, where the newest is not shown. */
+  ahead = "idle";
   #me;
   #rest;
   #store;
@@ -50,6 +54,69 @@ export class History {
     this.#show(conversation, read ? "idle" : "failed");
   }
 
+  /** One page further on, where the newest is not shown. */
+  async newer(conversation) {
+    const { timeline } = conversation;
+    if (!timeline.detached || this.ahead === "loading") return;
+    this.ahead = "loading";
+    const begun = timeline.changes;
+    timeline.awaitNewer();
+    let page = null;
+    try {
+      page = await this.#rest.messages(conversation.id, { after: timeline.roof });
+    } catch {
+      // Said below.
+    }
+    timeline.putNewer(page, begun);
+    this.ahead = page ? "idle" : "failed";
+    this.#on.changed();
+  }
+
+  /** Shows one message with what surrounds it. Answers whether it is there; throws a `Problem` otherwise. */
+  async around(conversation, id) {
+    if (conversation.timeline.find(id)) return true;
+    const page = await this.#rest.messages(conversation.id, { around: id });
+    const timeline = new Timeline();
+    timeline.putAround(page);
+    conversation.timeline = timeline;
+    this.state = this.ahead = "idle";
+    this.#on.changed();
+    return timeline.find(id) !== undefined;
+  }
+
+  /** Back to the newest, from wherever. */
+  async newest(conversation) {
+    if (!conversation.timeline.detached) return;
+    conversation.timeline = new Timeline();
+    this.state = "idle";
+    await this.load(conversation);
+  }
+
+  /** A message that another one names: the message, null if it is gone, undefined until that is known. */
+  referred(conversation, id) {
+    const { timeline, referred } = conversation;
+    const here = timeline.find(id);
+    if (here || referred.has(id)) return here ?? referred.get(id);
+    referred.set(id, undefined);
+    this.#rest.message(conversation.id, id).then(
+      (message) => this.#refer(conversation, id, message),
+      (problem) => (problem.passing ? referred.delete(id) : this.#refer(conversation, id, null)),
+    );
+    return undefined;
+  }
+
+  /** Reads one message again: how many reacted could not be told from events alone. */
+  async recount(conversation, id) {
+    const { timeline } = conversation;
+    const begun = timeline.changes;
+    try {
+      timeline.put(await this.#rest.message(conversation.id, id), begun);
+      this.#on.changed();
+    } catch {
+      // The count stays one off until the message is read again.
+    }
+  }
+
   /**
    * What the gateway could not replay: page by page where it is on screen and not far, else forgotten and read anew.
    * Answers false if that failed and should be tried again.
@@ -90,12 +157,18 @@ export class History {
     return true;
   }
 
+  #refer(conversation, id, message) {
+    conversation.referred.set(id, message);
+    this.#on.changed();
+  }
+
   async #page(conversation, query) {
     const { timeline } = conversation;
+    const begun = timeline.changes;
     try {
       const page = await this.#rest.messages(conversation.id, query);
       if (timeline !== conversation.timeline) return true;
-      timeline.putPage(page);
+      timeline.putPage(page, begun);
       for (const { by, client_id } of page.items) if (by === this.#me) this.#outbox.onOwnMessage(client_id);
       return true;
     } catch {

@@ -52,9 +52,10 @@ export class Outbox {
     return this.#entries.size;
   }
 
-  add(conversation, text) {
+  /** `text`, and perhaps `reply_to` or `forward_of`. */
+  add(conversation, content) {
     const at = new Date(this.#clock.now()).toISOString();
-    const entry = { client_id: this.#mint.ulid(), conversation, text, at, state: "waiting", tried: false };
+    const entry = { ...content, client_id: this.#mint.ulid(), conversation, at, state: "waiting", tried: false };
     this.#keep(entry);
     this.#pump(conversation);
     return entry;
@@ -64,7 +65,7 @@ export class Outbox {
   retry(clientId) {
     const entry = this.#entries.get(clientId);
     if (entry?.state !== "failed") return;
-    this.#keep(Object.assign(entry, { state: "waiting", code: undefined, since: undefined }));
+    this.#keep(Object.assign(entry, { state: "waiting", code: undefined, detail: undefined, since: undefined }));
     this.#pump(entry.conversation);
   }
 
@@ -111,7 +112,8 @@ export class Outbox {
     const entry = this.#entries.get(error.client_id);
     if (!entry) return;
     if (error.code === "clock_skew") return this.#remint(entry, error);
-    if (!PASSING.has(error.code) || Date.now() - entry.since > GIVE_UP_MS) return this.#fail(entry, error.code);
+    if (!PASSING.has(error.code) || Date.now() - entry.since > GIVE_UP_MS) return this.#fail(entry, error);
+    entry.code = error.code;
     this.#rest(entry, (error.retry_after_ms ?? 1000) + Math.random() * 500);
   }
 
@@ -119,8 +121,8 @@ export class Outbox {
     if (!this.#up) return;
     const next = this.of(conversation).find((entry) => entry.state !== "failed");
     if (next?.state !== "waiting" || next.timer) return;
-    const { client_id, text } = next;
-    if (!this.#transmit({ type: "send", client_id, conversation, text })) return;
+    const { client_id, text, reply_to, forward_of } = next;
+    if (!this.#transmit({ type: "send", client_id, conversation, text, reply_to, forward_of })) return;
     next.state = "sent";
     next.since ??= Date.now();
     next.timer = setTimeout(() => this.onError({ client_id, code: "outcome_unknown" }), ACK_WITHIN_MS);
@@ -139,9 +141,9 @@ export class Outbox {
     }, ms);
   }
 
-  #fail(entry, code) {
+  #fail(entry, { code, detail }) {
     this.#rest(entry);
-    this.#keep(Object.assign(entry, { state: "failed", code }));
+    this.#keep(Object.assign(entry, { state: "failed", code, detail }));
     this.#pump(entry.conversation);
   }
 
@@ -154,7 +156,7 @@ export class Outbox {
     try {
       found = await this.#find(entry);
     } catch {
-      return this.#fail(entry, "clock_skew");
+      return this.#fail(entry, { code: "clock_skew" });
     }
     if (found) return this.onAck({ client_id: entry.client_id, id: found.id, seq: found.seq, duplicate: true });
     if (!this.#entries.has(entry.client_id)) return;
@@ -168,13 +170,10 @@ export class Outbox {
 
   #keep(entry) {
     this.#entries.set(entry.client_id, entry);
-    const { client_id, conversation, text, at, tried, code } = entry;
+    const { timer: _timer, since: _since, ...kept } = entry;
     const state = entry.state === "failed" ? "failed" : "waiting";
     try {
-      localStorage.setItem(
-        this.#prefix + client_id,
-        JSON.stringify({ client_id, conversation, text, at, state, tried, code }),
-      );
+      localStorage.setItem(this.#prefix + entry.client_id, JSON.stringify({ ...kept, state }));
     } catch {
       // Storage is full or forbidden: the message is kept for as long as this page lives.
     }

@@ -19,8 +19,9 @@ export class Problem extends Error {
 }
 
 /** One request. Answers the document, or null if there is none. */
-export async function request(method, path, { token, body, query } = {}) {
+export async function request(method, path, { token, body, query, match } = {}) {
   const headers = { accept: "application/json" };
+  if (match) headers["if-match"] = match;
   if (token) headers.authorization = `Bearer ${token}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null);
@@ -51,40 +52,6 @@ export async function request(method, path, { token, body, query } = {}) {
     errors: document?.errors,
   });
 }
-
-/** The routes this console uses, as a logged-in user. */
-export class Rest {
-  #session;
-
-  constructor(session) {
-    this.#session = session;
-  }
-
-  me = () => this.#call("GET", "/v1/users/me");
-  user = (id) => this.#call("GET", `/v1/users/${id}`);
-  users = (query) => this.#call("GET", "/v1/users", { query });
-  conversations = (cursor) => this.#call("GET", "/v1/conversations", { query: { limit: 200, cursor } });
-  conversation = (id) => this.#call("GET", at(id));
-  create = (body) => this.#call("POST", "/v1/conversations", { body });
-  members = (id, cursor) => this.#call("GET", at(id, "/members"), { query: { limit: 200, cursor } });
-  add = (id, users) => this.#call("POST", at(id, "/members"), { body: { users } });
-  join = (id) => this.#call("PUT", at(id, "/members/me"), { body: {} });
-  remove = (id, user) => this.#call("DELETE", at(id, `/members/${user}`));
-  messages = (id, query) => this.#call("GET", at(id, "/messages"), { query: { limit: 50, ...query } });
-  events = (id, after) => this.#call("GET", at(id, "/events"), { query: { limit: 200, after } });
-
-  async #call(method, path, options = {}) {
-    const token = await this.#session.accessToken();
-    try {
-      return await request(method, path, { ...options, token });
-    } catch (problem) {
-      if (problem.code !== "token_expired") throw problem;
-      return request(method, path, { ...options, token: await this.#session.accessToken({ not: token }) });
-    }
-  }
-}
-
-const at = (conversation, rest = "") => `/v1/conversations/${encodeURIComponent(conversation)}${rest}`;
 
 function parse(text) {
   try {

@@ -3,7 +3,7 @@
 import { request } from "./rest.js";
 
 const KEY = "chat.session";
-const DEVICE = "web console";
+const DEVICE = deviceName();
 
 /** One log-in. Refresh tokens rotate, so only one refresh is ever under way, also across duplicated tabs. */
 export class Session {
@@ -94,6 +94,15 @@ export class Session {
     this.#state = state;
     if (this.#channel !== null) sessionStorage.setItem(KEY, JSON.stringify(state));
   }
+}
+
+// "Firefox on Windows": what its user will recognise in the list of devices.
+function deviceName() {
+  const { userAgent } = navigator;
+  const named = (names) => names.find(([, mark]) => userAgent.includes(mark))?.[0];
+  const browser = named([["Edge", "Edg/"], ["Opera", "OPR/"], ["Firefox", "Firefox/"], ["Chrome", "Chrome/"], ["Safari", "Safari/"]]);
+  const system = named([["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac", "Mac OS"], ["Linux", "Linux"]]);
+  return [browser ?? "Browser", system].filter(Boolean).join(" on ");
 }
 
 function received({ id, access_token, refresh_token, expires_in, user }, known) {

@@ -1,122 +1,67 @@
-// What this tab knows: conversations, their messages, people's names. No I/O; events and answers go in, views read.
+// What this tab knows of its user's conversations. No I/O; events and answers go in, views read.
 
-const KEPT = 200;
-const PREVIEW = 120;
+import { Timeline } from "./timeline.js";
+import { Unread } from "./unread.js";
 
-/** The loaded part of one conversation's messages and notices, by position. */
-export class Timeline {
-  /** Sorted by `seq`: messages, and notices of what happened to the conversation. */
-  rows = [];
-  /** `empty` keeps nothing; `loading` keeps events while the newest page is read, so that none falls between. */
-  state = "empty";
-  /** The conversation's first message is here. */
-  complete = false;
-  /** Where the next older page ends. */
-  floor = null;
-
-  get keeps() {
-    return this.state !== "empty";
-  }
-
-  /** Puts a row in its place; an older version of a known row changes nothing. */
-  put(row) {
-    const place = this.#place(row.seq);
-    const known = this.rows[place];
-    if (known?.seq !== row.seq) this.rows.splice(place, 0, row);
-    else if (row.version >= known.version) this.rows[place] = row;
-  }
-
-  /** One page of history, newest first. */
-  putPage({ items, next }) {
-    for (const message of items) {
-      this.put(message);
-      this.floor = Math.min(this.floor ?? message.seq, message.seq);
-    }
-    this.complete ||= next === null || next === undefined;
-  }
-
-  /** Changes a message if it is here and the change is news to it. */
-  change(id, version, fields) {
-    const place = this.rows.findIndex((row) => row.id === id);
-    const row = this.rows[place];
-    if (row && row.version < version) this.rows[place] = { ...row, ...fields, version };
-  }
-
-  /** Keeps memory bounded once nobody looks. */
-  trim() {
-    if (this.rows.length <= KEPT) return;
-    this.rows = this.rows.slice(-KEPT);
-    this.floor = this.rows[0].seq;
-    this.complete = false;
-  }
-
-  #place(seq) {
-    let low = 0;
-    let high = this.rows.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.rows[middle].seq < seq) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-}
+const PREVIEW = 300;
 
 /** Everything known of one user's conversations. */
 export class Store {
   conversations = new Map();
   #me;
-  #readKey;
-  #read; // how far, by conversation; kept in this browser
 
   constructor(me) {
     this.#me = me;
-    this.#readKey = `chat.read.${me}`;
-    this.#read = recall(this.#readKey);
   }
 
   get(id) {
     return this.conversations.get(id);
   }
 
-  /** Newest first, ties by id: positions of different shards cannot be compared. */
+  /** Pinned ones, then the newest first, ties by id: positions of different shards cannot be compared. */
   list() {
+    const pinned = ({ info }) => Number(info.settings?.pinned ?? false);
     const newestFirst = (a, b) => b.touchedAt.localeCompare(a.touchedAt) || (a.id < b.id ? -1 : 1);
-    return [...this.conversations.values()].sort(newestFirst);
+    return [...this.conversations.values()].sort((a, b) => pinned(b) - pinned(a) || newestFirst(a, b));
   }
 
   /** A conversation as REST gives it, in the list or alone. */
   put(info) {
     const known = this.get(info.id);
-    const { last_message: last, ...rest } = info;
+    const { last_message: last, unread, mentions, marker, ...rest } = info;
     const conversation = known ?? {
       id: info.id,
       timeline: new Timeline(),
-      members: null,
+      unread: new Unread(),
+      members: null, // everybody who may be seen, once somebody looks
+      receipts: new Map(), // how far others have read
+      referred: new Map(), // messages that others answer: id → message, or null if gone
+      pins: null,
+      divider: null, // what lies behind this position was new when the conversation was opened
       peer: null,
       last: null,
-      unread: 0,
       touchedAt: info.created_at ?? "",
     };
-    conversation.info = { ...known?.info, ...rest };
+    const newer = known && known.info.version > info.version ? settingsOf(known.info) : {};
+    const head = Math.max(known?.info.head ?? 0, info.head ?? 0);
+    conversation.info = { ...known?.info, ...rest, ...newer, head };
+    if (unread !== undefined) conversation.unread.tell({ head: info.head, unread, mentions, marker });
     if (last) this.#touch(conversation, last);
     this.conversations.set(info.id, conversation);
     return conversation;
   }
 
-  /** Whether somebody else wrote what this user has not seen here; how much is known only for what came as events. */
-  hasNews({ id, last, unread }) {
-    return unread > 0 || (last !== null && last.by !== this.#me && last.seq > (this.#read[id] ?? 0));
+  /** Whether a conversation is muted at this moment. */
+  isMuted({ info: { settings } }) {
+    if (settings?.notify === "none") return true;
+    return Boolean(settings?.muted_until) && Date.parse(settings.muted_until) > Date.now();
   }
 
-  /** The conversation is in front of somebody: all of it counts as read. Answers whether that is news. */
-  markRead(conversation) {
-    const news = this.hasNews(conversation);
-    conversation.unread = 0;
-    if (!conversation.last || conversation.last.seq <= (this.#read[conversation.id] ?? 0)) return news;
-    this.#read[conversation.id] = conversation.last.seq;
-    remember(this.#readKey, this.#read);
-    return news;
+  /** Unread conversations that ask for attention: all of it, or where only mentions count, those. */
+  calls(conversation) {
+    const { unread, info } = conversation;
+    if (this.isMuted(conversation) || info.settings?.archived) return false;
+    return info.settings?.notify === "mentions" ? unread.mentions > 0 : unread.count > 0;
   }
 
   remove(id) {
@@ -126,78 +71,134 @@ export class Store {
   /** What was loaded is not whole any more: it is read anew when somebody looks. */
   forgetTimeline(id) {
     const conversation = this.get(id);
-    if (conversation) conversation.timeline = new Timeline();
+    if (!conversation) return;
+    conversation.timeline = new Timeline();
+    conversation.members = null;
+    conversation.pins = null;
   }
 
-  /** One durable event. `seen`: its conversation is on screen. */
-  apply(event, seen) {
+  /**
+   * One durable event. Answers what must be asked of the server to know the rest: `{list}` for what is unread,
+   * `{message}` for how many reacted.
+   */
+  apply(event) {
     const conversation = this.get(event.conversation);
-    if (!conversation) return;
-    const { timeline } = conversation;
+    if (!conversation) return {};
+    const { timeline, info } = conversation;
     const { data = {} } = event;
+    info.head = Math.max(info.head ?? 0, event.seq);
     switch (event.event) {
-      case "message.created": {
-        const { id, seq, at, by } = event;
-        const message = { ...data, id, conversation: event.conversation, seq, at, by, version: seq };
-        if (timeline.keeps) timeline.put(message);
-        if (!data.deleted) this.#touch(conversation, message);
-        if (by !== this.#me && !seen && data.kind !== "system") conversation.unread += 1;
-        return;
+      case "message.created":
+        this.#created(conversation, event);
+        return {};
+      case "message.updated": {
+        const { message, text, mentions = [], spans } = data;
+        timeline.change(message, event.seq, { text, mentions, spans, edited_at: event.at });
+        if (conversation.last?.id === message) conversation.last.text = cut(text);
+        this.#refer(conversation, message, { text, edited_at: event.at });
+        return {};
       }
-      case "message.updated":
-        return timeline.change(data.message, event.seq, { text: data.text, edited_at: event.at });
       case "message.deleted":
-        for (const id of data.messages ?? []) timeline.change(id, event.seq, { text: null, deleted: true });
-        return;
+        return this.#deleted(conversation, event.seq, data.messages ?? []);
+      case "reaction.changed":
+        return timeline.react(data.message, data.changes ?? [], this.#me) ? {} : { message: data.message };
+      case "pin.added":
+      case "pin.removed":
+        conversation.pins = null;
+        timeline.pin(data.message, event.event === "pin.added");
+        this.#notice(timeline, event);
+        return {};
       case "conversation.updated":
-        Object.assign(conversation.info, { title: undefined, topic: undefined }, data);
-        return this.#notice(timeline, event);
+        Object.assign(info, { title: undefined, topic: undefined, avatar_url: undefined, overrides: {} }, data);
+        info.version = event.seq;
+        this.#notice(timeline, event);
+        return {};
       case "member.joined":
       case "member.left":
-        conversation.members = null;
-        conversation.info.members_count += event.event === "member.joined" ? 1 : -1;
-        return this.#notice(timeline, event);
       case "member.updated":
-        conversation.members = null;
-        return this.#notice(timeline, event);
+        this.#members(conversation, event);
+        return {};
       case "conversation.created":
-        return this.#notice(timeline, event);
+        this.#notice(timeline, event);
+        return {};
       default:
+        return {};
     }
   }
 
+  /** What the user set for a conversation, on this device or another. */
+  set({ conversation: id, ...settings }) {
+    const conversation = this.get(id);
+    if (conversation) conversation.info = { ...conversation.info, settings };
+  }
+
   /** An acknowledged send is a message from now on; its event may still be under way. */
-  acknowledge({ client_id, conversation: id, text, at }, { id: message, seq }) {
+  acknowledge({ client_id, conversation: id, text, at, reply_to, forward_of }, { id: message, seq }) {
     const conversation = this.get(id);
     if (!conversation) return;
     const row = { id: message, conversation: id, seq, at, by: this.#me, client_id, kind: "text", text, version: seq };
-    if (conversation.timeline.keeps) conversation.timeline.put(row);
+    if (conversation.timeline.keeps) conversation.timeline.put({ ...row, reply_to, forward_of });
     this.#touch(conversation, row);
+  }
+
+  #created(conversation, { id, seq, at, by, data }) {
+    const message = { ...data, id, conversation: conversation.id, seq, at, by, version: seq };
+    if (conversation.timeline.keeps) conversation.timeline.put(message);
+    if (data.deleted) return;
+    this.#touch(conversation, message);
+    if (by !== this.#me && data.kind !== "system") conversation.unread.add(seq, id, addresses(data, this.#me));
+  }
+
+  #deleted(conversation, version, ids) {
+    const gone = { text: null, deleted: true, reactions: [], pinned: false, mentions: [] };
+    let list = false;
+    for (const id of ids) {
+      const seq = conversation.timeline.find(id)?.seq ?? 0;
+      conversation.timeline.change(id, version, gone);
+      if (conversation.last?.id === id) Object.assign(conversation.last, { text: null, deleted: true });
+      if (conversation.unread.drop(id, seq || Infinity)) list = true;
+      this.#refer(conversation, id, gone);
+    }
+    if (conversation.pins?.some(({ id }) => ids.includes(id))) conversation.pins = null;
+    return { list };
+  }
+
+  #members(conversation, event) {
+    const { info, timeline, members } = conversation;
+    const { user, role } = event.data;
+    const left = event.event === "member.left";
+    if (event.event !== "member.updated") info.members_count += left ? -1 : 1;
+    if (user === this.#me && !left) info.role = role;
+    if (left) conversation.receipts.delete(user);
+    if (members) {
+      const known = members.find((member) => member.user === user) ?? { user, joined_at: event.at };
+      const others = members.filter((member) => member.user !== user);
+      conversation.members = left ? others : [...others, { ...known, role }];
+    }
+    this.#notice(timeline, event);
+  }
+
+  #refer(conversation, id, fields) {
+    const known = conversation.referred.get(id);
+    if (known) conversation.referred.set(id, { ...known, ...fields });
   }
 
   #notice(timeline, { id, seq, at, by, event, data }) {
     if (timeline.keeps) timeline.put({ id, seq, at, by, notice: event, data, version: seq });
   }
 
-  #touch(conversation, { seq, at, by, text, deleted }) {
+  #touch(conversation, { id, seq, at, by, text, deleted, forward_of }) {
     if (conversation.last && conversation.last.seq > seq) return;
-    conversation.last = { seq, at, by, text: deleted ? null : (text ?? "").slice(0, PREVIEW), deleted };
+    conversation.last = { id, seq, at, by, text: deleted ? null : cut(text), deleted, forwarded: Boolean(forward_of) };
     conversation.touchedAt = at ?? conversation.touchedAt;
   }
 }
 
-function recall(key) {
-  try {
-    return JSON.parse(localStorage.getItem(key)) ?? {};
-  } catch {
-    return {};
-  }
-}
+/** Whether a message calls its reader. */
+export const addresses = ({ mentions = [] }, user) => ["all", "here", user].some((word) => mentions.includes(word));
 
-function remember(key, value) {
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    // Storage is full or forbidden: the next reload shows a dot too many.
-  }
-}
+const cut = (text) => (text ?? "").slice(0, PREVIEW);
+
+const settingsOf = ({ title, topic, avatar_url, visibility, overrides, version, slow_mode_s, retention_days }) => ({
+  ...{ title, topic, avatar_url, visibility, overrides, version, slow_mode_s, retention_days },
+});

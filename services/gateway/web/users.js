@@ -23,11 +23,21 @@ export class Users {
     if (user?.id) this.#known.set(user.id, user);
   }
 
+  /** All that is known of somebody. */
+  get(id) {
+    return this.#known.get(id);
+  }
+
   /** What to call somebody: their display name, their name, or the end of their id. */
   name(id) {
     const user = this.#known.get(id);
     if (user === undefined) this.#want(id);
     return user?.display_name || user?.name || shortId(id);
+  }
+
+  /** The address of their picture, if they have one. */
+  picture(id) {
+    return this.#known.get(id)?.avatar_url;
   }
 
   /** `@name`, or nothing while it is unknown. */

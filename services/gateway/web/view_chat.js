@@ -1,7 +1,15 @@
-// The page of a logged-in user: sidebar, thread, and the keys that work everywhere.
+// The page of a logged-in user: sidebar, thread, panel, and the keys that work everywhere.
 
 import { h } from "./dom.js";
-import { showConversation, showCreate, showJoin, showProfile } from "./view_dialogs.js";
+import { isId } from "./ids.js";
+import { showAccount } from "./view_account.js";
+import { showCreate, showInvitation, showJoin } from "./view_create.js";
+import { Details } from "./view_details.js";
+import { attempt } from "./view_dialog.js";
+import { showHelp } from "./view_help.js";
+import { memberMenu } from "./view_members.js";
+import { Panel } from "./view_panel.js";
+import { Pins } from "./view_pins.js";
 import { Sidebar } from "./view_sidebar.js";
 import { Thread } from "./view_thread.js";
 
@@ -11,29 +19,43 @@ export class ChatView {
   #frame;
   #sidebar;
   #thread;
+  #panel;
   #keys = new AbortController();
+  #wanted = linked(); // by the address, until it is known whether it is ours
 
   constructor(root, chat, { logOut }) {
     this.#chat = chat;
     const select = (id) => this.#select(id);
+    const jump = (id) => {
+      if (matchMedia("(max-width: 1080px)").matches) this.#panel.close();
+      this.#thread.jumpTo(id);
+    };
     this.#sidebar = new Sidebar(chat, {
       select,
       create: () => showCreate(chat, select),
       join: () => showJoin(chat, select),
-      profile: () => showProfile(chat, logOut),
+      profile: () => showAccount(chat, { logOut, help: showHelp }),
+    });
+    this.#panel = new Panel(chat, {
+      details: { title: "Details", make: (...of) => new Details(...of) },
+      pins: { title: "Pinned messages", make: (...of) => new Pins(...of, jump) },
     });
     this.#thread = new Thread(chat, {
       back: () => this.#back(),
-      details: () => showConversation(chat, chat.current),
+      details: () => this.#panel.toggle("details"),
+      pins: () => this.#panel.toggle("pins"),
       create: () => showCreate(chat, select),
+      person: (user, anchor) => this.#person(user, anchor),
     });
-    this.#frame = h("div", { class: "chat" }, this.#sidebar.element, this.#thread.element);
+    this.#frame = h("div", { class: "chat" }, this.#sidebar.element, this.#thread.element, this.#panel.element);
     root.replaceChildren(this.#frame);
     const { signal } = this.#keys;
     document.addEventListener("keydown", (event) => this.#onKey(event), { signal });
     document.addEventListener("visibilitychange", () => this.#onVisible(), { signal });
     window.addEventListener("online", () => chat.connection.hurry(), { signal });
     window.addEventListener("offline", () => chat.connection.hurry(), { signal });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(), { signal });
+    window.addEventListener("popstate", () => this.#onAddress(), { signal });
   }
 
   draw() {
@@ -41,47 +63,109 @@ export class ChatView {
     if (open === null) this.#frame.classList.remove("in-thread");
     this.#sidebar.draw();
     this.#thread.draw();
-    const unread = store.list().filter((conversation) => store.hasNews(conversation)).length;
+    this.#panel.draw();
+    const unread = store.list().filter((conversation) => store.calls(conversation)).length;
     document.title = unread > 0 ? `(${unread}) Chat` : "Chat";
+    if (this.#wanted && this.#chat.list.known) this.#follow();
   }
 
   /** Takes back what reaches beyond the page's root. */
   close() {
     this.#keys.abort();
     for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+    history.replaceState(null, "", "/");
   }
 
   #select(id) {
+    const address = `#c/${id}`;
+    if (location.hash !== address) history.pushState(null, "", address);
+    this.#enter(id);
+  }
+
+  #enter(id) {
     this.#chat.select(id);
     this.#frame.classList.add("in-thread");
     this.draw();
-    this.#thread.focus();
+    // On a phone the keyboard would cover what one came to read.
+    if (matchMedia("(min-width: 721px)").matches) this.#thread.focus();
   }
 
   #back() {
+    history.pushState(null, "", "/");
+    this.#leave();
+  }
+
+  #leave() {
     this.#frame.classList.remove("in-thread");
+    this.#panel.close();
     this.#chat.select(null);
     this.#sidebar.focus();
   }
 
+  #onAddress() {
+    this.#wanted = linked();
+    if (this.#wanted) this.draw();
+    else if (this.#chat.open) this.#leave();
+  }
+
+  // A link leads to a conversation of ours, or to one that may be joined.
+  async #follow() {
+    const id = this.#wanted;
+    this.#wanted = null;
+    if (this.#chat.store.get(id)) return this.#enter(id);
+    await attempt(async () => {
+      const info = await this.#chat.rest.conversation(id);
+      showInvitation(this.#chat, info, (joined) => this.#select(joined));
+    });
+  }
+
+  #person(user, anchor) {
+    const { current } = this.#chat;
+    const member = current.members?.find((one) => one.user === user);
+    memberMenu(this.#chat, current, { user, role: member?.role }, anchor);
+  }
+
   #onVisible() {
+    this.#chat.focus();
     if (document.visibilityState !== "visible") return;
     this.#chat.seen();
     this.#chat.connection.hurry();
   }
 
   #onKey(event) {
-    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k") {
+    const command = (event.ctrlKey || event.metaKey) && !event.altKey;
+    const key = event.key.toLowerCase();
+    if (document.querySelector("dialog[open]")) return;
+    if (command && !event.shiftKey && key === "k") {
       event.preventDefault();
       this.#frame.classList.remove("in-thread");
       this.#sidebar.search();
-    } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+    } else if (command && event.shiftKey && key === "l") {
       event.preventDefault();
-      const id = this.#sidebar.neighbour(event.key === "ArrowDown" ? 1 : -1);
+      this.#sidebar.toggleLook();
+    } else if (command && key === "/") {
+      event.preventDefault();
+      showHelp();
+    } else if (event.altKey && (key === "arrowup" || key === "arrowdown")) {
+      event.preventDefault();
+      const id = this.#sidebar.neighbour(key === "arrowdown" ? 1 : -1, { calling: event.shiftKey });
       if (id) this.#select(id);
-    } else if (event.key === "Escape" && !document.querySelector("dialog[open]")) {
-      if (this.#sidebar.clearSearch()) this.#thread.focus();
-      else if (this.#frame.classList.contains("in-thread")) this.#back();
+    } else if (key === "escape" && !document.querySelector("[popover]:popover-open:not(#toasts)")) {
+      this.#onEscape();
     }
   }
+
+  // One thing at a time, the innermost first.
+  #onEscape() {
+    if (this.#sidebar.clearSearch()) this.#thread.focus();
+    else if (this.#thread.cancel()) return;
+    else if (this.#panel.close()) this.draw();
+    else if (this.#frame.classList.contains("in-thread") && matchMedia("(max-width: 720px)").matches) this.#back();
+  }
+}
+
+/** The conversation that the address names. */
+function linked() {
+  const id = /^#c\/(\w+)$/.exec(location.hash)?.[1];
+  return id && isId(id) ? id : null;
 }

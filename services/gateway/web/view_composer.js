@@ -1,14 +1,23 @@
-// The field to write in: one draft per conversation, Enter sends, Shift+Enter begins a new line.
+// The field to write in: one draft per conversation, Enter sends, Shift+Enter begins a new line, ↑ edits the last.
 
 import { h, icon } from "./dom.js";
+import { toLine } from "./mentions.js";
+import { attempt } from "./view_dialog.js";
+import { pickEmoji } from "./view_emoji.js";
+import { MentionList } from "./view_mentions.js";
 
 const TEXT_CHARS = 8_000;
 
-/** `send(text)` is called with what somebody wrote. */
+/** `on.sent()` after something was sent; `on.editing()` when an edit begins or ends. */
 export class Composer {
-  #send;
+  /** `{reply: message}`, `{edit: message}` or nothing. */
+  #about = {};
+  #chat;
+  #on;
   #conversation = null;
-  #drafts = new Map();
+  #drafts = new Map(); // conversation → {text, about}
+  #mentions;
+  #context = h("div", { class: "composer-context", hidden: true });
   #text = h("textarea", {
     id: "message",
     rows: 1,
@@ -17,28 +26,102 @@ export class Composer {
     enterkeyhint: "send",
     oninput: () => this.#onInput(),
     onkeydown: (event) => this.#onKey(event),
+    onblur: () => this.#chat.typing.rest(),
   });
   #count = h("span", { class: "count", "aria-live": "polite" });
   #button = h("button", { class: "send", id: "send", "aria-label": "Send", title: "Send (Enter)" }, icon("send"));
 
-  constructor(send) {
-    this.#send = send;
+  constructor(chat, on) {
+    this.#chat = chat;
+    this.#on = on;
+    this.#mentions = new MentionList(chat, this.#text, () => this.#onInput());
+    const emoji = { class: "icon-button", type: "button", title: "Emoji", "aria-label": "Insert an emoji" };
+    const insert = (event) => pickEmoji(event.currentTarget, (chosen) => this.#insert(chosen));
+    const smile = h("button", { ...emoji, onclick: insert }, icon("smile"));
+    const line = h("div", { class: "composer-line" }, this.#text, this.#count, smile, this.#button);
     const onsubmit = (event) => this.#onSubmit(event);
-    this.element = h("form", { class: "composer", onsubmit }, this.#text, this.#count, this.#button);
+    this.element = h("form", { class: "composer", onsubmit }, this.#mentions.element, this.#context, line);
+  }
+
+  /** The message that is being edited. */
+  get editing() {
+    return this.#about.edit?.id ?? null;
   }
 
   /** Goes on with the draft for another conversation. */
   enter(conversation) {
-    this.#conversation = conversation;
-    this.#text.value = this.#drafts.get(conversation) ?? "";
-    this.#onInput();
+    this.#keep();
+    this.#conversation = conversation.id;
+    const { text = "", about = {} } = this.#drafts.get(conversation.id) ?? {};
+    const title = this.#chat.title(conversation);
+    this.#text.placeholder = `Message ${title}`;
+    this.#begin(about, text);
   }
 
   focus() {
     this.#text.focus();
   }
 
+  reply(message) {
+    this.#begin({ reply: message }, this.#about.edit ? "" : this.#text.value);
+    this.focus();
+  }
+
+  edit(message) {
+    this.#begin({ edit: message }, this.#chat.members.toPlain(message.text));
+    this.focus();
+    this.#text.setSelectionRange(this.#text.value.length, this.#text.value.length);
+  }
+
+  /** Answers whether there was something to leave. */
+  cancel() {
+    if (this.#mentions.close()) return true;
+    if (!this.#about.reply && !this.#about.edit) return false;
+    this.#begin({}, this.#about.edit ? "" : this.#text.value);
+    return true;
+  }
+
+  #begin(about, text) {
+    this.#about = about;
+    this.#text.value = text;
+    this.#mentions.close();
+    this.#drawContext();
+    this.#fit();
+    this.#on.editing();
+  }
+
+  #keep() {
+    if (!this.#conversation) return;
+    const { value } = this.#text;
+    if (value || this.#about.reply || this.#about.edit) {
+      this.#drafts.set(this.#conversation, { text: value, about: this.#about });
+    } else {
+      this.#drafts.delete(this.#conversation);
+    }
+  }
+
+  #drawContext() {
+    const { reply, edit } = this.#about;
+    const message = reply ?? edit;
+    this.#context.hidden = !message;
+    if (!message) return;
+    const { users } = this.#chat;
+    const title = reply ? `Replying to ${users.name(message.by)}` : "Editing";
+    const words = h("span", {}, toLine(message.text, (id) => users.name(id)));
+    const close = { class: "icon-button", type: "button", "aria-label": "Cancel", title: "Cancel (Esc)" };
+    const cancel = h("button", { ...close, onclick: () => this.cancel() && this.focus() }, icon("close"));
+    const mark = icon(reply ? "reply" : "edit");
+    this.#context.replaceChildren(mark, h("div", {}, h("strong", {}, title), words), cancel);
+  }
+
   #onInput() {
+    this.#fit();
+    this.#mentions.update();
+    const { current, typing } = this.#chat;
+    if (current && !this.#about.edit) typing.wrote(current, this.#text.value.trim() !== "");
+  }
+
+  #fit() {
     const chars = [...this.#text.value].length;
     this.#count.textContent = chars > TEXT_CHARS * 0.9 ? `${chars} / ${TEXT_CHARS}` : "";
     this.#count.classList.toggle("over", chars > TEXT_CHARS);
@@ -46,13 +129,28 @@ export class Composer {
     this.#text.style.height = "auto";
     this.#text.style.height = `${this.#text.scrollHeight}px`;
     this.#text.classList.toggle("tall", this.#text.scrollHeight > this.#text.offsetHeight);
-    this.#drafts.set(this.#conversation, this.#text.value);
+  }
+
+  #insert(text) {
+    const { selectionStart: start, selectionEnd: end } = this.#text;
+    this.#text.setRangeText(text, start, end, "end");
+    this.#onInput();
+    this.focus();
   }
 
   #onKey(event) {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    this.element.requestSubmit();
+    if (this.#mentions.onKey(event)) return;
+    if (event.key === "ArrowUp" && this.#text.value === "" && !event.altKey) {
+      const last = this.#chat.current?.timeline.rows.findLast(({ by, notice, deleted, forward_of }) => {
+        return by === this.#chat.me && !notice && !deleted && !forward_of;
+      });
+      if (!last) return;
+      event.preventDefault();
+      this.edit(last);
+    } else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      event.preventDefault();
+      this.element.requestSubmit();
+    }
   }
 
   #onSubmit(event) {
@@ -60,9 +158,19 @@ export class Composer {
     this.#onInput();
     if (this.#button.disabled) return;
     const text = this.#text.value.trim();
-    this.#text.value = "";
-    this.#onInput();
-    this.#send(text);
+    const { current, actions } = this.#chat;
+    const { reply, edit } = this.#about;
+    this.#begin({}, "");
+    this.#drafts.delete(this.#conversation);
     this.#text.focus();
+    if (!edit) {
+      actions.send(current, text, { replyTo: reply?.id });
+      this.#on.sent();
+    } else if (text !== this.#chat.members.toPlain(edit.text)) {
+      attempt(() => actions.edit(current, edit, text)).then((done) => {
+        // Refused: nothing that was written is lost.
+        if (!done && this.#conversation === current.id && this.#text.value === "") this.#begin({ edit }, text);
+      });
+    }
   }
 }

@@ -1,6 +1,7 @@
 // A field to choose people in.
 
-import { avatar, explain, field, h, icon, reconcile } from "./dom.js";
+import { avatar, field, h, icon, reconcile } from "./dom.js";
+import { explain } from "./explain.js";
 import { isId, shortId } from "./ids.js";
 
 /** Chosen people as chips, found by the beginning of their name or by id. */
@@ -37,9 +38,8 @@ export class People {
     return [...this.#chosen.keys()].slice(0, this.most);
   }
 
-  clear() {
-    this.#chosen.clear();
-    this.#drawChips();
+  focus() {
+    this.#input.focus();
   }
 
   #onInput() {
@@ -76,7 +76,7 @@ export class People {
       return {
         key: user.id,
         state: name,
-        make: () => h("li", {}, h("button", pick, avatar(user.id, name), name, h("small", {}, handle))),
+        make: () => h("li", {}, h("button", pick, avatar(user.id, name, user.avatar_url), name, h("small", {}, handle))),
       };
     });
     reconcile(this.#found, rows);

@@ -1,34 +1,90 @@
 // What a conversation looks like, row by row: history, days, messages, notices. Each is `{key, state, make}`.
 
-import { avatar, clockTime, dayName, h, icon, linked } from "./dom.js";
+import { dayName, h } from "./dom.js";
+import { messageRow } from "./view_message.js";
 
 const TOGETHER_MS = 5 * 60_000;
-const FAILED = {
-  forbidden: "You may not write here.",
-  not_a_member: "You are not a member any more.",
-  not_found: "This conversation is gone.",
-  blocked: "You cannot write to this person.",
-  too_large: "The message is too long.",
-  outcome_unknown: "The server did not confirm it.",
-};
+const WAITING = { name: "waiting", words: "Waiting to be sent" };
 
-/** All rows of a conversation, oldest first; what is not acknowledged comes last. */
-export function rowsOf(chat, conversation) {
+/** All rows of `view.conversation`, oldest first; what is not acknowledged comes last. */
+export function rowsOf(view) {
+  const { chat, conversation } = view;
+  const { timeline } = conversation;
   const rows = [historyRow(chat, conversation)];
-  const pending = chat.outbox.of(conversation.id).map((entry) => ({ ...entry, by: chat.me, pending: true }));
+  const waiting = timeline.detached ? [] : chat.outbox.of(conversation.id);
+  const pending = waiting.map((entry) => ({ ...entry, by: chat.me, pending: true }));
+  const all = [...timeline.rows, ...pending];
+  const news = firstNew(chat, conversation);
+  const seen = readersByRow(chat, conversation);
+  const lastRead = lastReadByPeer(chat, conversation);
   let day = null;
   let before = null;
-  for (const row of [...conversation.timeline.rows, ...pending]) {
+  for (const row of all) {
     const today = dayName(row.at);
     if (today !== day) {
       day = today;
       before = null;
       rows.push(dayRow(row, today));
     }
-    rows.push(row.notice ? noticeRow(chat, row) : messageRow(chat, row, before));
+    if (news !== null && row.seq === news) {
+      before = null;
+      rows.push({ key: "news", state: "", make: () => h("li", { class: "news-line" }, h("span", {}, "New messages")) });
+    }
+    if (row.notice) {
+      rows.push(noticeRow(chat, row));
+    } else {
+      const together = goesOn(before, row);
+      rows.push(messageRow(view, row, { together, readers: seen.get(row.seq) ?? [], tick: tickOf(chat, conversation, row, lastRead) }));
+    }
     before = row;
   }
+  if (timeline.detached) rows.push(aheadRow(chat));
   return rows;
+}
+
+function goesOn(before, row) {
+  if (before === null || before.notice || before.by !== row.by || row.reply_to || row.forward_of) return false;
+  return Date.parse(row.at) - Date.parse(before.at) < TOGETHER_MS;
+}
+
+// The position of the first message that its reader has not seen, where that was known when they came.
+function firstNew({ me }, { divider, timeline: { rows } }) {
+  if (divider === null) return null;
+  const countable = ({ by, notice, deleted, kind }) => by !== me && !notice && !deleted && kind !== "system";
+  if (divider.after > 0) return rows.find((row) => row.seq > divider.after && countable(row))?.seq ?? null;
+  // Never read anything here: so many from the end.
+  return rows.filter(countable).at(-divider.count)?.seq ?? null;
+}
+
+// The newest message of one's own that the other one has read: those before it are read too, without a word.
+function lastReadByPeer({ me }, { info, timeline, receipts, peer }) {
+  if (info.kind !== "direct") return null;
+  const { read = 0 } = receipts.get(peer) ?? {};
+  return timeline.rows.findLast(({ by, seq, notice, deleted }) => by === me && seq <= read && !notice && !deleted)?.seq;
+}
+
+// How far one's own messages are: in a direct conversation as far as the other one.
+function tickOf({ me }, conversation, row, lastRead) {
+  if (row.by !== me || row.deleted) return null;
+  if (row.pending) return row.state === "failed" ? { name: "failed", words: "Not sent" } : WAITING;
+  if (conversation.info.kind !== "direct") return null;
+  const { read = 0, delivered = 0 } = conversation.receipts.get(conversation.peer) ?? {};
+  if (row.seq <= read) return row.seq === lastRead ? { name: "read", words: "Read" } : null;
+  return row.seq <= delivered ? { name: "delivered", words: "Delivered" } : { name: "done", words: "Sent" };
+}
+
+// In groups each reader stands at the last row they have read.
+function readersByRow({ marks, me }, conversation) {
+  const found = new Map();
+  if (conversation.info.kind === "direct" || !marks.shows(conversation)) return found;
+  const messages = conversation.timeline.rows.filter(({ notice }) => !notice);
+  for (const [user, { read }] of conversation.receipts) {
+    const last = messages.findLast(({ seq }) => seq <= read);
+    // Of what they wrote themselves that is no news.
+    if (!last || last.by === user || user === me) continue;
+    found.set(last.seq, [...(found.get(last.seq) ?? []), user]);
+  }
+  return found;
 }
 
 // What lies above the oldest message: more, nothing, or a reason why it cannot be seen.
@@ -56,11 +112,19 @@ function historyRow(chat, conversation) {
   return { key: "history", state, make };
 }
 
-function historyState({ history, status }, { timeline }) {
+function historyState({ history, status, outbox }, { id, timeline }) {
   if (history.state === "failed") return "failed";
   if (timeline.state !== "loaded" && timeline.rows.length === 0) return status.name === "live" ? "loading" : "waiting";
-  if (timeline.complete) return timeline.rows.every(({ notice }) => notice) ? "empty" : "start";
+  if (timeline.complete) {
+    return timeline.rows.every(({ notice }) => notice) && outbox.of(id).length === 0 ? "empty" : "start";
+  }
   return history.state === "loading" ? "loading" : "more";
+}
+
+function aheadRow({ history }) {
+  const words = history.ahead === "failed" ? "Newer messages cannot be read right now." : null;
+  const make = () => h("li", { class: "history" }, words ?? h("span", { class: "spinner", role: "progressbar" }));
+  return { key: "ahead", state: history.ahead, make };
 }
 
 // Order is by position and days are by clocks, so a day may come twice: the row below names it.
@@ -68,68 +132,18 @@ function dayRow({ seq, client_id }, day) {
   return { key: `day ${seq ?? client_id}`, state: day, make: () => h("li", { class: "day" }, h("span", {}, day)) };
 }
 
-function messageRow({ me, users, outbox }, row, before) {
-  const mine = row.by === me;
-  const name = users.name(row.by);
-  const follows = before !== null && !before.notice && before.by === row.by;
-  const together = follows && Date.parse(row.at) - Date.parse(before.at) < TOGETHER_MS;
-  const state = row.pending ? row.state : "done";
-  const classes = ["message", mine ? "mine" : "theirs", together ? "" : "first", state].filter(Boolean).join(" ");
-  const make = () =>
-    h(
-      "li",
-      { class: classes, "data-client-id": row.client_id, "data-seq": row.seq, "data-state": state },
-      mine ? null : together ? h("span", { class: "avatar-space" }) : avatar(row.by, name),
-      h(
-        "div",
-        { class: "bubble" },
-        h("span", { class: together || mine ? "sr-only" : "author" }, name),
-        row.deleted
-          ? h("span", { class: "text deleted" }, "Message deleted")
-          : h("span", { class: "text" }, ...linked(row.text ?? "")),
-        meta(row, mine ? state : null),
-      ),
-      state === "failed" ? failedActions(outbox, row) : null,
-    );
-  return {
-    // The same element from the moment it is written to the moment it is acknowledged.
-    key: mine ? `mine ${row.client_id ?? row.seq}` : `seq ${row.seq}`,
-    state: JSON.stringify([classes, name, row.text, row.deleted, row.edited_at, row.at, row.code, row.seq]),
-    make,
-  };
-}
-
-function meta({ at, edited_at }, state) {
-  const time = h("time", { datetime: at, title: new Date(at).toLocaleString() }, clockTime(at));
-  return h("span", { class: "meta" }, edited_at ? "edited " : "", time, state && tick(state));
-}
-
-function tick(state) {
-  const waiting = ["clock", "Waiting to be sent"];
-  const [name, words] = { done: ["check", "Sent"], failed: ["alert", "Not sent"] }[state] ?? waiting;
-  return h("span", { class: "tick", title: words }, icon(name), h("span", { class: "sr-only" }, words));
-}
-
-function failedActions(outbox, { client_id, code }) {
-  return h(
-    "div",
-    { class: "failed-actions", role: "alert" },
-    `Not sent. ${FAILED[code] ?? ""} `,
-    h("button", { class: "link", onclick: () => outbox.retry(client_id) }, "Retry"),
-    " · ",
-    h("button", { class: "link", onclick: () => outbox.discard(client_id) }, "Delete"),
-  );
-}
-
 function noticeRow({ users }, { seq, by, notice, data }) {
   const [actor, subject] = [users.name(by), users.name(data?.user ?? by)];
   const self = data?.user === undefined || data.user === by;
+  const left = { banned: `${actor} banned ${subject}`, removed: `${actor} removed ${subject}` };
   const text = {
     "conversation.created": `${actor} created this conversation`,
     "conversation.updated": `${actor} changed the conversation`,
     "member.joined": self ? `${subject} joined` : `${actor} added ${subject}`,
-    "member.left": self ? `${subject} left` : `${actor} removed ${subject}`,
-    "member.updated": `${subject} is now ${data?.role}`,
+    "member.left": self ? `${subject} left` : (left[data?.reason] ?? `${subject} left`),
+    "member.updated": `${actor} made ${self ? "themselves" : subject} ${data?.role}`,
+    "pin.added": `${actor} pinned a message`,
+    "pin.removed": `${actor} unpinned a message`,
   }[notice];
   return { key: `seq ${seq}`, state: text, make: () => h("li", { class: "notice" }, text) };
 }

@@ -1,13 +1,24 @@
 // The left side: conversations, search, and how the connection is.
 
-import { avatar, h, icon, reconcile, shortTime } from "./dom.js";
+import { h, icon, reconcile } from "./dom.js";
+import { isDark, setLook } from "./look.js";
+import { conversationRow } from "./view_conversation_row.js";
+import { conversationMenu } from "./view_conversation_menu.js";
+import { face, presenceWords } from "./view_presence.js";
 
 const STOPPED = { 4502: "Account suspended", 4504: "Reload this page", 4506: "In use on other devices" };
+const FILTERS = [
+  ["all", "All"],
+  ["unread", "Unread"],
+  ["archived", "Archive"],
+];
+const ON_SCREEN = 60;
 
-/** Newest conversation first; typing in the search field filters by name. */
+/** Pinned ones, then the newest; typing in the search field filters by name. */
 export class Sidebar {
   #chat;
   #on;
+  #filter = "all";
   #search = h("input", {
     type: "search",
     id: "search",
@@ -22,17 +33,28 @@ export class Sidebar {
     class: "conversations",
     "aria-label": "Conversations",
     onkeydown: (event) => this.#onListKey(event),
+    oncontextmenu: (event) => this.#onContext(event),
+    onclick: (event) => this.#onClick(event),
   });
+  #filters = h("div", { class: "filters", role: "group", "aria-label": "Show" });
   #empty = h("div", { class: "sidebar-empty" });
   #status = h("div", { class: "status", id: "status", role: "status" });
-  #profile = h("button", { class: "profile", onclick: () => this.#on.profile(), "aria-label": "Your profile" });
+  #profile = h("button", { class: "profile", onclick: () => this.#on.profile(), "aria-label": "Your profile and settings" });
+  #look = h("button", { class: "icon-button", id: "look", type: "button", onclick: () => this.toggleLook() });
   #countdown = null;
 
   constructor(chat, on) {
     this.#chat = chat;
     this.#on = on;
     const create = { class: "icon-button", id: "new", title: "New conversation", "aria-label": "New conversation" };
-    const join = { class: "icon-button", id: "join", title: "Join by id", "aria-label": "Join a conversation by id" };
+    const join = { class: "icon-button", id: "join", title: "Join by link", "aria-label": "Join a conversation by its link" };
+    for (const [name, label] of FILTERS) {
+      const onclick = () => {
+        this.#filter = name;
+        this.draw();
+      };
+      this.#filters.append(h("button", { type: "button", "data-filter": name, onclick }, label));
+    }
     this.element = h(
       "nav",
       { class: "sidebar", "aria-label": "Conversations" },
@@ -45,20 +67,24 @@ export class Sidebar {
         h("button", { ...create, onclick: on.create }, icon("plus")),
       ),
       h("div", { class: "search" }, icon("search"), this.#search, h("kbd", { "aria-hidden": "true" }, "Ctrl K")),
+      this.#filters,
       this.#list,
       this.#empty,
-      h("footer", { class: "sidebar-foot" }, this.#profile, this.#status),
+      h("footer", { class: "sidebar-foot" }, h("div", { class: "foot-line" }, this.#profile, this.#look), this.#status),
     );
   }
 
   draw() {
     const shown = this.#shown();
+    this.#chat.presence.want(shown.slice(0, ON_SCREEN).flatMap(({ peer }) => (peer ? [peer] : [])));
     reconcile(
       this.#list,
-      shown.map((conversation) => this.#row(conversation)),
+      shown.map((conversation) => conversationRow(this.#chat, conversation)),
     );
+    this.#drawFilters();
     this.#drawEmpty(shown.length);
     this.#drawProfile();
+    this.#drawLook();
     this.#drawStatus();
   }
 
@@ -80,83 +106,82 @@ export class Sidebar {
     return true;
   }
 
-  /** The conversation `step` below the open one. */
-  neighbour(step) {
+  /** The conversation `step` below the open one; or the next one that calls. */
+  neighbour(step, { calling = false } = {}) {
     const shown = this.#shown();
     const place = shown.findIndex(({ id }) => id === this.#chat.open);
-    return shown[Math.min(Math.max(place + step, 0), shown.length - 1)]?.id;
+    if (!calling) return shown[Math.min(Math.max(place + step, 0), shown.length - 1)]?.id;
+    const after = [...shown.slice(place + 1), ...shown.slice(0, place + 1)];
+    return after.find((one) => this.#chat.store.calls(one) && one.id !== this.#chat.open)?.id;
+  }
+
+  toggleLook() {
+    setLook(isDark() ? "light" : "dark");
+    this.#drawLook();
   }
 
   #shown() {
     const wanted = this.#search.value.trim().toLowerCase();
     const all = this.#chat.store.list();
-    if (!wanted) return all;
-    return all.filter((one) => this.#chat.title(one).toLowerCase().includes(wanted) || one.id.toLowerCase() === wanted);
+    if (wanted) {
+      return all.filter((one) => this.#chat.title(one).toLowerCase().includes(wanted) || one.id.toLowerCase() === wanted);
+    }
+    const archived = ({ info }) => info.settings?.archived === true;
+    if (this.#filter === "archived") return all.filter(archived);
+    const here = all.filter((one) => !archived(one) || one.id === this.#chat.open);
+    return this.#filter === "unread" ? here.filter((one) => one.unread.count > 0 || one.id === this.#chat.open) : here;
   }
 
-  #row(conversation) {
-    const { store, users, me, open } = this.#chat;
-    const { id, info, last, unread, peer } = conversation;
-    const title = this.#chat.title(conversation);
-    const news = store.hasNews(conversation);
-    const pending = this.#chat.outbox.of(id).some(({ state }) => state === "failed");
-    const who = last && (last.by === me ? "You: " : info.kind === "direct" ? "" : `${users.name(last.by)}: `);
-    const preview = last ? (last.deleted ? "Message deleted" : `${who}${last.text}`) : "No messages yet";
-    const when = last ? shortTime(last.at) : "";
-    const badge = !news ? null : unread === 0 ? "" : unread > 99 ? "99+" : String(unread);
-    const make = () =>
-      h(
-        "li",
-        {},
-        h(
-          "button",
-          {
-            class: `conversation${id === open ? " open" : ""}${news ? " news" : ""}`,
-            "data-id": id,
-            "aria-current": id === open ? "true" : undefined,
-            onclick: () => this.#on.select(id),
-          },
-          avatar(peer ?? id, title),
-          h("span", { class: "conversation-title" }, title),
-          h("time", { class: "conversation-time" }, when),
-          h("span", { class: "conversation-preview" }, preview),
-          pending ? h("span", { class: "badge failed", title: "A message was not sent" }, "!") : null,
-          badge !== null && !pending
-            ? h(
-                "span",
-                { class: `badge${badge ? "" : " dot"}`, "aria-label": badge ? `${badge} unread` : "unread" },
-                badge,
-              )
-            : null,
-        ),
-      );
-    return { key: id, state: JSON.stringify([title, preview, when, badge, pending, id === open, peer]), make };
+  #drawFilters() {
+    const all = this.#chat.store.list();
+    const some = all.some(({ info }) => info.settings?.archived);
+    this.#filters.hidden = all.length === 0 || this.#search.value.trim() !== "";
+    for (const button of this.#filters.children) {
+      const { filter } = button.dataset;
+      button.setAttribute("aria-pressed", String(filter === this.#filter));
+      if (filter === "archived") button.hidden = !some && this.#filter !== "archived";
+    }
   }
 
   #drawEmpty(count) {
+    const { status, list } = this.#chat;
+    const waiting = !list.known && status.name !== "waiting" && status.name !== "stopped";
     const searching = this.#search.value.trim() !== "";
-    const state = count > 0 ? "" : searching ? "none" : this.#chat.listed ? "first" : "loading";
+    const filtered = { unread: "All read.", archived: "Nothing is archived." }[this.#filter];
+    const state = count > 0 ? "none" : searching ? "nothing" : filtered && list.known ? "filtered" : waiting ? "loading" : "empty";
     const make = {
-      "": () => h("div", { hidden: true }),
-      none: () => h("p", {}, "No conversation is called that."),
+      none: () => h("div", { hidden: true }),
+      nothing: () => h("div", {}, "No conversation is called so."),
+      filtered: () => h("div", {}, filtered),
       loading: () => h("div", { class: "spinner", role: "progressbar", "aria-label": "Loading" }),
-      first: () =>
+      empty: () =>
         h(
           "div",
           {},
           h("p", {}, "No conversations yet."),
-          h("button", { class: "primary", onclick: this.#on.create }, "Start one"),
+          h("button", { class: "primary", onclick: this.#on.create }, icon("plus"), "Start one"),
         ),
     }[state];
-    reconcile(this.#empty, [{ key: "empty", state, make }]);
+    reconcile(this.#empty, [{ key: "empty", state: state + (filtered ?? ""), make }]);
   }
 
   #drawProfile() {
-    const { users, me } = this.#chat;
+    const { users, me, presence } = this.#chat;
+    presence.want([me]);
     const [name, handle] = [users.name(me), users.handle(me)];
-    const words = h("span", { class: "profile-name" }, h("strong", {}, name), h("span", {}, handle));
-    const make = () => h("span", { class: "profile-inner" }, avatar(me, name), words);
-    reconcile(this.#profile, [{ key: "me", state: name + handle, make }]);
+    const how = presence.of(me);
+    const about = (how?.text && presenceWords(this.#chat, me)) || handle;
+    const words = h("span", { class: "profile-name" }, h("strong", {}, name), h("span", {}, about));
+    const make = () => h("span", { class: "profile-inner" }, face(this.#chat, me), words);
+    reconcile(this.#profile, [{ key: "me", state: [name, about, how?.state, users.picture(me)].join("|"), make }]);
+  }
+
+  #drawLook() {
+    const dark = isDark();
+    const label = dark ? "Light look" : "Dark look";
+    this.#look.title = label;
+    this.#look.setAttribute("aria-label", label);
+    reconcile(this.#look, [{ key: "look", state: dark, make: () => icon(dark ? "sun" : "moon") }]);
   }
 
   #drawStatus() {
@@ -191,6 +216,23 @@ export class Sidebar {
   #again() {
     if (this.#chat.status.name === "stopped") this.#chat.connection.start();
     else this.#chat.connection.hurry();
+  }
+
+  #onClick({ target }) {
+    const id = target.closest("li")?.dataset.id;
+    const conversation = this.#chat.store.get(id);
+    if (!conversation) return;
+    const more = target.closest(".conversation-more");
+    if (more) conversationMenu(this.#chat, conversation, more);
+    else if (target.closest(".conversation")) this.#on.select(id);
+  }
+
+  #onContext(event) {
+    const row = event.target.closest("li");
+    const conversation = this.#chat.store.get(row?.dataset.id);
+    if (!conversation) return;
+    event.preventDefault();
+    conversationMenu(this.#chat, conversation, row.querySelector(".conversation-more"));
   }
 
   #onListKey(event) {

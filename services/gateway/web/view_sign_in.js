@@ -1,6 +1,7 @@
 // The first page: log in or sign up.
 
-import { explain, h, icon } from "./dom.js";
+import { h, icon } from "./dom.js";
+import { explain } from "./explain.js";
 import { Session } from "./session.js";
 
 const WHY = {

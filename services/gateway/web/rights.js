@@ -1,0 +1,40 @@
+// What a role may do, as the server decides it; here only to offer what will be allowed.
+
+/** Lowest first; each adds to the one before. */
+export const ROLES = ["reader", "guest", "member", "moderator", "admin", "owner"];
+
+const ADDED = {
+  reader: ["read", "react"],
+  guest: ["send"],
+  member: ["attach", "edit_own", "delete_own", "thread"],
+  moderator: ["delete_any", "pin", "mention_all", "invite", "kick", "ban", "skip_slow_mode"],
+  admin: ["manage_roles", "manage"],
+  owner: ["delete_conversation"],
+};
+
+const rank = (role) => ROLES.indexOf(role);
+
+function rightsOf(role, { kind, overrides = {} }) {
+  const level = kind === "direct" ? rank("member") : rank(role);
+  const rights = new Set(ROLES.slice(0, level + 1).flatMap((name) => ADDED[name]));
+  if (kind === "direct") return rights.add("pin");
+  for (const right of overrides[role]?.allow ?? []) rights.add(right);
+  for (const right of overrides[role]?.deny ?? []) rights.delete(right);
+  return rights;
+}
+
+/** Whether the reader of a conversation may do something in it. */
+export function may(right, info) {
+  return info.role !== undefined && rightsOf(info.role, info).has(right);
+}
+
+/** Whether they may act on somebody of this role: never on an equal. */
+export const outranks = (info, role) => rank(info.role) > rank(role);
+
+/** The roles that they may give to somebody who has `from`. */
+export function grantable(info, from) {
+  if (!may("manage_roles", info) || !outranks(info, from)) return [];
+  const own = rightsOf(info.role, info);
+  const covered = (role) => [...rightsOf(role, info)].every((right) => own.has(right));
+  return ROLES.filter((role) => rank(role) <= rank(info.role) && covered(role));
+}
