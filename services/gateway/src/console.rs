@@ -81,6 +81,7 @@ files! {
     "/console/view_sign_in.js"             "view_sign_in.js"            JS;
     "/console/view_chat.js"                "view_chat.js"               JS;
     "/console/view_sidebar.js"             "view_sidebar.js"            JS;
+    "/console/view_found_people.js"        "view_found_people.js"       JS;
     "/console/view_conversation_row.js"    "view_conversation_row.js"   JS;
     "/console/view_conversation_menu.js"   "view_conversation_menu.js"  JS;
     "/console/view_thread.js"              "view_thread.js"             JS;

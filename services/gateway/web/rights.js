@@ -31,6 +31,9 @@ export function may(right, info) {
 /** Whether they may act on somebody of this role: never on an equal. */
 export const outranks = (info, role) => rank(info.role) > rank(role);
 
+/** The roles that they may take themselves: only downwards. */
+export const below = (info) => (info.kind === "direct" ? [] : ROLES.filter((role) => outranks(info, role)));
+
 /** The roles that they may give to somebody who has `from`. */
 export function grantable(info, from) {
   if (!may("manage_roles", info) || !outranks(info, from)) return [];

@@ -1,4 +1,4 @@
-// Everything about oneself: profile, look, devices, blocked people, password, the way out.
+// Everything about oneself: profile, look, devices, blocked people, password, the ways out.
 
 import { field, fullTime, h, howLong, icon, toast } from "./dom.js";
 import { explain } from "./explain.js";
@@ -12,7 +12,7 @@ const TABS = [
   ["look", "Look", lookPart],
   ["devices", "Devices", devicesPart],
   ["blocked", "Blocked", blockedPart],
-  ["password", "Password", passwordPart],
+  ["account", "Account", accountPart],
 ];
 
 /** `logOut()` follows the wish to leave; `help()` shows the keys. */
@@ -131,7 +131,7 @@ function blockedPart(chat) {
   return h("div", { class: "tab-part" }, list);
 }
 
-function passwordPart(chat) {
+function accountPart(chat) {
   const secret = (id, autocomplete) => h("input", { id, type: "password", autocomplete, maxlength: 1_024 });
   const old = secret("old-password", "current-password");
   const fresh = secret("new-password", "new-password");
@@ -141,7 +141,13 @@ function passwordPart(chat) {
     toast("Changed. Your other devices are logged out.");
   });
   const hint = h("p", { class: "hint" }, "At least 8 characters. All other devices are logged out.");
-  return h("div", { class: "tab-part" }, field("old-password", "Present password", old), field("new-password", "New password", fresh), hint, save);
+  const close = () =>
+    confirm("Close your account?", "You are logged out everywhere and cannot log in again.", "Close it", () =>
+      chat.rest.deactivate(),
+    );
+  const end = h("button", { class: "danger small", type: "button", id: "deactivate", onclick: close }, "Close the account…");
+  const fields = [field("old-password", "Present password", old), field("new-password", "New password", fresh)];
+  return h("div", { class: "tab-part" }, ...fields, hint, save, h("div", {}, end));
 }
 
 // Saves one part, and says beside it what went wrong.

@@ -53,9 +53,12 @@ export class Composer {
     this.#keep();
     this.#conversation = conversation.id;
     const { text = "", about = {} } = this.#drafts.get(conversation.id) ?? {};
-    const title = this.#chat.title(conversation);
-    this.#text.placeholder = `Message ${title}`;
     this.#begin(about, text);
+  }
+
+  draw(conversation) {
+    const words = `Message ${this.#chat.title(conversation)}`;
+    if (this.#text.placeholder !== words) this.#text.placeholder = words;
   }
 
   focus() {

@@ -1,7 +1,7 @@
 // Who is in a conversation, and what one may do with each of them.
 
 import { field, fullTime, h, howLong, icon, reconcile, toast } from "./dom.js";
-import { grantable, may, outranks } from "./rights.js";
+import { below, grantable, may, outranks } from "./rights.js";
 import { everything } from "./routes.js";
 import { attempt, confirm, show } from "./view_dialog.js";
 import { menu } from "./view_menu.js";
@@ -76,7 +76,7 @@ export class MemberList {
         face(this.#chat, user),
         h("span", { class: "member-name" }, h("strong", {}, name, user === me ? h("small", {}, " you") : null), h("small", {}, words)),
         kind === "direct" || role === "member" ? null : h("span", { class: `role ${role}` }, role),
-        h("button", { ...acts, onclick }, icon("more")),
+        user === me && role === "reader" ? null : h("button", { ...acts, onclick }, icon("more")),
       );
     return { key: user, state: [name, role, words, presence.of(user)?.state, users.picture(user)].join("|"), make };
   }
@@ -88,10 +88,10 @@ export function memberMenu(chat, conversation, { user, role }, anchor) {
   const { id, info } = conversation;
   const name = users.name(user);
   const group = info.kind !== "direct";
-  const below = role !== undefined && outranks(info, role);
+  const lower = role !== undefined && outranks(info, role);
   const row = (key, icon, label, act, more) => ({ name: key, icon, label, act, ...more });
   const self = user === me;
-  const roles = !group || role === undefined ? [] : self ? [] : grantable(info, role);
+  const roles = !group || role === undefined ? [] : self ? below(info) : grantable(info, role);
   const kick = () => confirm(`Remove ${name}?`, "They can be added again.", "Remove", () => rest.remove(id, user));
   const block = () =>
     confirm(`Block ${name}?`, "You cannot write to each other, and what they write in groups is hidden from you.", "Block", () =>
@@ -100,19 +100,20 @@ export function memberMenu(chat, conversation, { user, role }, anchor) {
   const rows = [
     !self && row("talk", "chat", "Write directly", () => attempt(() => actions.talkTo(user))),
     roles.length > 0 ? null : false,
-    ...roles.map((one) =>
-      row(`role-${one}`, "star", `Make ${one}`, () => attempt(() => setRole(chat, conversation, user, one)), { on: one === role }),
-    ),
-    !self && group && role && below && may("kick", info) ? null : false,
-    !self && group && role && below && may("kick", info) && row("kick", "leave", "Remove…", kick, { danger: true }),
-    !self && group && below && may("ban", info) &&
+    ...roles.map((one) => {
+      const words = self ? `Step down to ${one}` : `Make ${one}`;
+      return row(`role-${one}`, "star", words, () => attempt(() => setRole(chat, conversation, user, one)), { on: one === role });
+    }),
+    !self && group && role && lower && may("kick", info) ? null : false,
+    !self && group && role && lower && may("kick", info) && row("kick", "leave", "Remove…", kick, { danger: true }),
+    !self && group && lower && may("ban", info) &&
       row("ban", "ban", "Ban…", () => showBan(chat, conversation, user), { danger: true }),
     self ? false : null,
     !self && (blocks.has(user)
       ? row("unblock", "ban", "Unblock", () => attempt(() => blocks.lift(user)))
       : row("block", "ban", "Block…", block, { danger: true })),
   ].filter((one) => one !== false && one !== undefined);
-  if (rows.length === 0) return toast("That is you.");
+  if (rows.length === 0) return;
   menu(anchor, rows, { label: name });
 }
 

@@ -4,6 +4,8 @@ import { h, icon, reconcile } from "./dom.js";
 import { isDark, setLook } from "./look.js";
 import { conversationRow } from "./view_conversation_row.js";
 import { conversationMenu } from "./view_conversation_menu.js";
+import { attempt } from "./view_dialog.js";
+import { FoundPeople } from "./view_found_people.js";
 import { face, presenceWords } from "./view_presence.js";
 
 const STOPPED = { 4502: "Account suspended", 4504: "Reload this page", 4506: "In use on other devices" };
@@ -23,7 +25,7 @@ export class Sidebar {
     type: "search",
     id: "search",
     placeholder: "Search",
-    "aria-label": "Search conversations",
+    "aria-label": "Search conversations and people",
     "aria-keyshortcuts": "Control+K",
     autocomplete: "off",
     oninput: () => this.draw(),
@@ -37,6 +39,7 @@ export class Sidebar {
     onclick: (event) => this.#onClick(event),
   });
   #filters = h("div", { class: "filters", role: "group", "aria-label": "Show" });
+  #people;
   #empty = h("div", { class: "sidebar-empty" });
   #status = h("div", { class: "status", id: "status", role: "status" });
   #profile = h("button", { class: "profile", onclick: () => this.#on.profile(), "aria-label": "Your profile and settings" });
@@ -46,6 +49,7 @@ export class Sidebar {
   constructor(chat, on) {
     this.#chat = chat;
     this.#on = on;
+    this.#people = new FoundPeople(chat, (user) => this.#talk(user));
     const create = { class: "icon-button", id: "new", title: "New conversation", "aria-label": "New conversation" };
     const join = { class: "icon-button", id: "join", title: "Join by link", "aria-label": "Join a conversation by its link" };
     for (const [name, label] of FILTERS) {
@@ -69,6 +73,7 @@ export class Sidebar {
       h("div", { class: "search" }, icon("search"), this.#search, h("kbd", { "aria-hidden": "true" }, "Ctrl K")),
       this.#filters,
       this.#list,
+      this.#people.element,
       this.#empty,
       h("footer", { class: "sidebar-foot" }, h("div", { class: "foot-line" }, this.#profile, this.#look), this.#status),
     );
@@ -81,8 +86,10 @@ export class Sidebar {
       this.#list,
       shown.map((conversation) => conversationRow(this.#chat, conversation)),
     );
+    this.#people.search(this.#search.value.trim().toLowerCase());
+    this.#people.draw();
     this.#drawFilters();
-    this.#drawEmpty(shown.length);
+    this.#drawEmpty(shown.length + (this.#people.element.hidden ? 0 : 1));
     this.#drawProfile();
     this.#drawLook();
     this.#drawStatus();
@@ -213,6 +220,11 @@ export class Sidebar {
     this.#status.querySelector(".status-count").textContent = count;
   }
 
+  async #talk(user) {
+    this.#search.value = "";
+    await attempt(async () => this.#on.select(await this.#chat.actions.talkTo(user)));
+  }
+
   #again() {
     if (this.#chat.status.name === "stopped") this.#chat.connection.start();
     else this.#chat.connection.hurry();
@@ -245,13 +257,12 @@ export class Sidebar {
   #onSearchKey(event) {
     if (event.key === "Enter") {
       const [first] = this.#shown();
-      if (first) {
-        this.#search.value = "";
-        this.#on.select(first.id);
-      }
+      if (!first) return this.#people.element.querySelector("button")?.click();
+      this.#search.value = "";
+      this.#on.select(first.id);
     } else if (event.key === "ArrowDown") {
       event.preventDefault();
-      this.#list.querySelector("button")?.focus();
+      (this.#list.querySelector("button") ?? this.#people.element.querySelector("button"))?.focus();
     }
   }
 }
