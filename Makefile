@@ -21,6 +21,7 @@ bench: tools
 
 generate:
 	cargo run --locked -p chat -- config --docs > docs/configuration.md
+	cargo run --locked -p chat -- openapi > docs/openapi.json
 
 tools:
 	shared/testkit/tools/fetch

@@ -45,6 +45,8 @@ pub enum Command {
         #[arg(long)]
         docs: bool,
     },
+    /// Print the REST interface as an OpenAPI document
+    Openapi,
     /// Make keys and tokens
     #[command(subcommand)]
     Token(Token),

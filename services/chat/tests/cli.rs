@@ -160,6 +160,15 @@ fn the_documented_settings_are_those_there_are() {
 }
 
 #[test]
+fn the_committed_openapi_document_is_the_one_that_is_served() {
+    let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json")).unwrap();
+    // More than a pipe holds: read while it runs.
+    let output = Shell::new().command(&["openapi"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(committed.as_bytes() == output.stdout, "run `make generate`");
+}
+
+#[test]
 fn a_wrong_role_is_an_error_and_never_a_default() {
     let refused = Shell::new().is_refused(&["gatway"]);
     assert!(refused.contains("gatway"), "{refused}");

@@ -117,7 +117,8 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     })
 }
 
-fn answer(asked: &HeaderMap, kind: &'static str, content: &'static str, tag: &HeaderValue) -> Response {
+/// A file of this binary.
+pub(crate) fn answer(asked: &HeaderMap, kind: &'static str, content: &'static str, tag: &HeaderValue) -> Response {
     let headers: [(HeaderName, HeaderValue); 5] = [
         (ETAG, tag.clone()),
         // Asked again each time, and answered without a body: after an upgrade no page is made of two versions.
@@ -133,7 +134,7 @@ fn answer(asked: &HeaderMap, kind: &'static str, content: &'static str, tag: &He
 }
 
 /// The same on every gateway of one build: this hasher has no random start.
-fn entity_tag(content: &str) -> HeaderValue {
+pub(crate) fn entity_tag(content: &str) -> HeaderValue {
     let mut hasher = DefaultHasher::new();
     content.hash(&mut hasher);
     HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish())).expect("hexadecimal digits in quotes are a header")

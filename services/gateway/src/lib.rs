@@ -75,6 +75,7 @@ use crate::{app::App, history::SharedReads, hub::Hub, rate::Rates, recency::Quie
 
 pub use config::Config;
 pub use metrics::describe as describe_metrics;
+pub use rest::document as openapi;
 
 /// Who our tokens are for.
 const AUDIENCE: &str = "chat";

@@ -11,6 +11,7 @@ use chat_protocol::{
 };
 use chat_store::{Cursor, MessagePage};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{app::App, fault::Fault, hub::Room};
 
@@ -18,7 +19,7 @@ use crate::{app::App, fault::Fault, hub::Room};
 const PAGES: usize = 3;
 
 /// What one reader has not seen of one conversation; both are counted to [`limits::UNREAD`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Unread {
     /// Texts of others.
     pub unread: u32,

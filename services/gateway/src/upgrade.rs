@@ -27,7 +27,14 @@ use crate::{
     socket,
 };
 
-/// Answers 101 and serves the socket in a task of its own.
+/// Open a WebSocket
+///
+/// What is said on it is described in docs/protocol.md. The token goes into the first frame, never into the address.
+#[utoipa::path(
+    get, path = "/v1/ws", tag = "WebSocket", operation_id = "open_socket",
+    params(("Upgrade" = String, Header), ("Connection" = String, Header), ("Sec-WebSocket-Key" = String, Header), ("Sec-WebSocket-Version" = String, Header), ("Sec-WebSocket-Protocol" = Option<String>, Header), ("Origin" = Option<String>, Header)),
+    responses((status = 101, description = "The connection is a WebSocket now", headers(("Sec-WebSocket-Protocol" = String, description = "The one that was chosen, if one was offered"))))
+)]
 pub async fn ws(State(app): State<Arc<App>>, mut request: Request<Body>) -> Result<Response<Body>, Problem> {
     let rejected = |fault: &Fault| metrics::rejected(fault.code.code());
     let (codec, accept) = check(&app, request.headers()).inspect_err(rejected)?;

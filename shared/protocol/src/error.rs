@@ -115,6 +115,7 @@ impl fmt::Display for ErrorCode {
 
 /// One field that is wrong, with its path (`spans.3.len`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct FieldError {
     /// Empty for the document as a whole.
     pub field: String,
@@ -133,6 +134,7 @@ impl FieldError {
 
 /// An RFC 9457 problem document: what every failed request answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `/errors/<code>`.
     #[serde(rename = "type")]

@@ -77,10 +77,12 @@ pub enum Body {
 
 /// `{}`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Empty {}
 
 /// A message was sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MessageCreated {
     /// The sender's own id: unique per (conversation, sender).
     pub client_id: ClientId,
@@ -97,6 +99,7 @@ pub struct MessageCreated {
 
 /// A message's content was replaced.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MessageUpdated {
     /// Which.
     pub message: MessageId,
@@ -110,6 +113,7 @@ pub struct MessageUpdated {
 
 /// Messages were deleted for all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MessageDeleted {
     /// At most 100.
     pub messages: Vec<MessageId>,
@@ -119,6 +123,7 @@ pub struct MessageDeleted {
 
 /// Reactions to one message changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ReactionChanged {
     /// Which message.
     pub message: MessageId,
@@ -128,6 +133,7 @@ pub struct ReactionChanged {
 
 /// One user's reaction was added or taken back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ReactionChange {
     /// Whose.
     pub user: UserId,
@@ -139,6 +145,7 @@ pub struct ReactionChange {
 
 /// Whether a reaction appears or goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum ReactionOp {
@@ -148,6 +155,7 @@ pub enum ReactionOp {
 
 /// A message was pinned or unpinned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PinChanged {
     /// Which.
     pub message: MessageId,
@@ -155,6 +163,7 @@ pub struct PinChanged {
 
 /// A user became a member, or their role changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MemberChanged {
     /// Who.
     pub user: UserId,
@@ -164,6 +173,7 @@ pub struct MemberChanged {
 
 /// A user is no longer a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MemberLeft {
     /// Who.
     pub user: UserId,
@@ -174,6 +184,7 @@ pub struct MemberLeft {
     pub reason: LeftReason,
     /// With `banned`, in the log only: what moderators see in the list of bans. Clients never get it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(ignore))]
     pub ban: Option<BanTerms>,
 }
 
@@ -190,6 +201,7 @@ pub struct BanTerms {
 
 /// Somebody is no longer kept out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BanLifted {
     /// Who.
     pub user: UserId,
@@ -197,6 +209,7 @@ pub struct BanLifted {
 
 /// Why a membership ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum LeftReason {
@@ -208,6 +221,7 @@ pub enum LeftReason {
 
 /// A conversation began: always its first event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ConversationCreated {
     /// Fixed for good.
     pub kind: Kind,
@@ -225,6 +239,7 @@ pub struct ConversationCreated {
 
 /// What a conversation's settings became, whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ConversationUpdated {
     /// Private or public.
     pub visibility: Visibility,
@@ -235,6 +250,7 @@ pub struct ConversationUpdated {
 
 /// Feed: the user is now in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ConversationAdded {
     /// Which.
     pub conversation: ConversationId,
@@ -246,6 +262,7 @@ pub struct ConversationAdded {
 
 /// Feed: the user is no longer in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ConversationRemoved {
     /// Which.
     pub conversation: ConversationId,
@@ -255,6 +272,7 @@ pub struct ConversationRemoved {
 
 /// Feed: the user set something for one conversation; the settings whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SettingsUpdated {
     /// Which.
     pub conversation: ConversationId,
@@ -265,6 +283,7 @@ pub struct SettingsUpdated {
 
 /// Feed: the user blocked somebody, or no longer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BlockChanged {
     /// Whom.
     pub user: UserId,

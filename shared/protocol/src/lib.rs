@@ -24,6 +24,9 @@ pub mod error; // the one error table
 
 pub mod limits; // every bound with its reason
 
+#[cfg(feature = "schema")]
+mod schema; // what is written by hand, as OpenAPI schemas
+
 pub use error::ErrorCode;
 pub use id::{ClientId, ConversationId, JobId, MessageId, Seq, SessionId, Shard, SocketId, UserId};
 pub use time::{Clock, Timestamp};

@@ -154,6 +154,10 @@ pub const TITLE_CHARS: usize = 128;
 pub const TOPIC_CHARS: usize = 1_024;
 /// One JSON field of a profile or a conversation.
 pub const JSON_FIELD_BYTES: usize = 4 * 1024;
+/// The longest slow mode: six hours.
+pub const SLOW_MODE_S: u64 = 21_600;
+/// The longest retention: a century.
+pub const RETENTION_DAYS: u64 = 36_500;
 /// Why somebody is banned, in characters.
 pub const BAN_REASON_CHARS: usize = 500;
 

@@ -13,6 +13,7 @@ use crate::{
 
 /// What kind of conversation it is; fixed at creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Two users; its id follows from theirs.
@@ -25,6 +26,7 @@ pub enum Kind {
 
 /// Who may look at a conversation and join it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
     /// Members only; to others it does not exist.
@@ -35,6 +37,7 @@ pub enum Visibility {
 
 /// From where on a member may read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HistoryAccess {
     /// Everything.
@@ -46,6 +49,7 @@ pub enum HistoryAccess {
 
 /// What one role may do here, beside what its name says: `role.rights() ∪ allow ∖ deny`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Override {
     /// Added.
@@ -58,6 +62,7 @@ pub struct Override {
 
 /// What can be set about a conversation, at creation and later.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Settings {
     /// At most 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +89,7 @@ pub struct Settings {
 
 /// A conversation as the store knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ConversationFields))]
 pub struct Conversation {
     /// Derived from its creator or its pair of users.
     pub id: ConversationId,
@@ -122,6 +128,7 @@ pub struct Member {
 
 /// What a member set for a conversation of their own; seen by them alone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MemberSettings {
     /// No notice of anything until then.
@@ -140,6 +147,7 @@ pub struct MemberSettings {
 
 /// What a member wants to be notified of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Notify {
@@ -151,6 +159,7 @@ pub enum Notify {
 
 /// Somebody who is kept out of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Ban {
     /// Who.
     pub user: UserId,
@@ -168,6 +177,7 @@ pub struct Ban {
 
 /// Somebody whom a user blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Block {
     /// Whom.
     pub user: UserId,
@@ -177,6 +187,7 @@ pub struct Block {
 
 /// How far a member has read and received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Marker {
     /// Who.
     pub user: UserId,
@@ -190,6 +201,7 @@ pub struct Marker {
 
 /// What a user set about their own presence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Status {
     /// Instead of what devices say.
     #[serde(default)]
@@ -204,6 +216,7 @@ pub struct Status {
 
 /// How a user wants to be seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StatusState {
     /// As the devices say.
@@ -217,6 +230,7 @@ pub enum StatusState {
 
 /// How a user is, as others see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Presence {
     /// Who.
     pub user: UserId,
@@ -232,6 +246,7 @@ pub struct Presence {
 
 /// The states of presence, best last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum PresenceState {
@@ -243,6 +258,7 @@ pub enum PresenceState {
 
 /// Long work that somebody started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Job {
     /// A ULID.
     pub id: JobId,
@@ -258,6 +274,7 @@ pub struct Job {
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     /// Removes the rows of a deleted conversation.
@@ -268,6 +285,7 @@ pub enum JobKind {
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum JobState {
@@ -280,6 +298,7 @@ pub enum JobState {
 
 /// The state of an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AccountState {
     /// In use.
@@ -295,6 +314,7 @@ pub enum AccountState {
 
 /// What everybody may know of a user.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct User {
     /// A ULID.
     pub id: UserId,
@@ -321,6 +341,7 @@ pub struct User {
 
 /// What a user sees of themselves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SelfUser {
     /// The public part.
     #[serde(flatten)]
@@ -336,6 +357,7 @@ pub struct SelfUser {
 
 /// One device that is logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Session {
     /// Stays over refreshes.
     pub id: SessionId,
@@ -352,6 +374,7 @@ pub struct Session {
 
 /// A styled part of a text, counted in Unicode scalar values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Span {
     /// The first character.
@@ -367,6 +390,7 @@ pub struct Span {
 
 /// Where a forwarded message came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Forward {
     /// Its conversation.
@@ -377,6 +401,7 @@ pub struct Forward {
 
 /// What a sender writes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Content {
     /// Plain text, at most 8,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -417,6 +442,7 @@ pub struct ContentChange {
 
 /// Reactions to one message with one emoji.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ReactionSummary {
     /// What.
     pub emoji: String,
@@ -430,6 +456,7 @@ pub struct ReactionSummary {
 
 /// One user's reaction to a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Reaction {
     /// What.
     pub emoji: String,
@@ -441,6 +468,7 @@ pub struct Reaction {
 
 /// Who wrote a message: a person or the system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     /// Counts as unread.
@@ -452,6 +480,7 @@ pub enum MessageKind {
 
 /// A message as it stands now: its creation and what changed it since.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Message {
     /// The address of its creation.
     pub id: MessageId,

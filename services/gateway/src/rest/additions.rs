@@ -22,12 +22,22 @@ use crate::{app::App, fault::Fault};
 
 type Place = Path<(String, String, String)>;
 
-/// `PUT /v1/conversations/{conversation}/messages/{message}/reactions/{emoji}`
+/// React to a message
+///
+/// Each user once with each emoji.
+#[utoipa::path(
+    put, path = "/v1/conversations/{conversation}/messages/{message}/reactions/{emoji}", tag = "Reactions", operation_id = "react",
+    responses((status = 204, description = "The reaction is there"))
+)]
 pub async fn react(State(app): State<Arc<App>>, Caller(access): Caller, place: Place) -> Result<StatusCode, Problem> {
     change(&app, access.user, place, ReactionOp::Add).await
 }
 
-/// `DELETE /v1/conversations/{conversation}/messages/{message}/reactions/{emoji}`
+/// Take a reaction back
+#[utoipa::path(
+    delete, path = "/v1/conversations/{conversation}/messages/{message}/reactions/{emoji}", tag = "Reactions", operation_id = "take_back_reaction",
+    responses((status = 204, description = "The reaction is not there"))
+)]
 pub async fn take_back(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -44,7 +54,12 @@ async fn change(app: &App, by: UserId, Path((of, id, emoji)): Place, op: Reactio
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /v1/conversations/{conversation}/messages/{message}/reactions`
+/// Who reacted to a message, and how
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/messages/{message}/reactions", tag = "Reactions", operation_id = "list_reactions",
+    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "By emoji, then by user", body = List<Reaction>))
+)]
 pub async fn reactions(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -74,7 +89,11 @@ fn reaction_cursor(text: &str) -> Result<(UserId, String), Fault> {
     parts.ok_or_else(|| Fault::field("cursor", "format", "not a cursor of this list"))
 }
 
-/// `PUT /v1/conversations/{conversation}/pins/{message}`
+/// Pin a message
+#[utoipa::path(
+    put, path = "/v1/conversations/{conversation}/pins/{message}", tag = "Pins", operation_id = "pin",
+    responses((status = 204, description = "Pinned"))
+)]
 pub async fn pin(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -85,7 +104,11 @@ pub async fn pin(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /v1/conversations/{conversation}/pins/{message}`
+/// Unpin a message
+#[utoipa::path(
+    delete, path = "/v1/conversations/{conversation}/pins/{message}", tag = "Pins", operation_id = "unpin",
+    responses((status = 204, description = "Not pinned"))
+)]
 pub async fn unpin(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -96,7 +119,12 @@ pub async fn unpin(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /v1/conversations/{conversation}/pins`
+/// The pinned messages
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/pins", tag = "Pins", operation_id = "list_pins",
+    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "The one pinned last first", body = List<Message>))
+)]
 pub async fn pins(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

@@ -12,6 +12,7 @@ use chat_protocol::{
     model::{Ban, Member},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     Problem,
@@ -21,7 +22,14 @@ use super::{
 };
 use crate::{app::App, fault::Fault, hub::Roster};
 
-/// `GET /v1/conversations/{conversation}/bans`
+/// Who is kept out
+///
+/// Bans that have ended are left out.
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/bans", tag = "Bans", operation_id = "list_bans",
+    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "By user id", body = List<Ban>))
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -42,14 +50,22 @@ pub async fn list(
 }
 
 /// How somebody is to be kept out.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = BanTerms)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
     reason: Option<String>,
     until: Option<Timestamp>,
 }
 
-/// `PUT /v1/conversations/{conversation}/bans/{user}`
+/// Keep a user out
+///
+/// A member is removed by it.
+#[utoipa::path(
+    put, path = "/v1/conversations/{conversation}/bans/{user}", tag = "Bans", operation_id = "ban",
+    request_body = Terms,
+    responses((status = 204, description = "Kept out"))
+)]
 pub async fn put(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -100,7 +116,11 @@ async fn ban(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, terms
     Ok(())
 }
 
-/// `DELETE /v1/conversations/{conversation}/bans/{user}`
+/// No longer keep a user out
+#[utoipa::path(
+    delete, path = "/v1/conversations/{conversation}/bans/{user}", tag = "Bans", operation_id = "lift_ban",
+    responses((status = 204, description = "They may come back"))
+)]
 pub async fn lift(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

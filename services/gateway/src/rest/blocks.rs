@@ -17,7 +17,12 @@ use super::{
 };
 use crate::{app::App, control::TRIES, fault::Fault, relations::BlockSignal};
 
-/// `GET /v1/users/me/blocks`
+/// Whom the user blocks
+#[utoipa::path(
+    get, path = "/v1/users/me/blocks", tag = "Blocks", operation_id = "list_blocks",
+    params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "By user id", body = List<Block>))
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -32,7 +37,14 @@ pub async fn list(
     Ok(axum::Json(List { items, next }))
 }
 
-/// `PUT /v1/users/me/blocks/{user}`
+/// Block a user
+///
+/// In a direct conversation neither of the two can write, edit or react any more; elsewhere the blocked one cannot add
+/// the blocker to anything.
+#[utoipa::path(
+    put, path = "/v1/users/me/blocks/{user}", tag = "Blocks", operation_id = "block",
+    responses((status = 204, description = "Blocked"))
+)]
 pub async fn put(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -48,7 +60,11 @@ pub async fn put(
     set(&app, access.user, user, true).await
 }
 
-/// `DELETE /v1/users/me/blocks/{user}`
+/// No longer block a user
+#[utoipa::path(
+    delete, path = "/v1/users/me/blocks/{user}", tag = "Blocks", operation_id = "unblock",
+    responses((status = 204, description = "Not blocked"))
+)]
 pub async fn lift(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

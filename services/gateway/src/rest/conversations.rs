@@ -1,8 +1,8 @@
 //! Conversations: made, listed, looked at, changed, deleted.
 
-mod change; // settings, with an ETag against lost updates
-mod delete; // for all, then a job that removes what is left
-mod list; // one's own, newest first
+pub(super) mod change; // settings, with an ETag against lost updates
+pub(super) mod delete; // for all, then a job that removes what is left
+pub(super) mod list; // one's own, newest first
 mod settings; // what settings may be
 
 use std::{
@@ -29,6 +29,7 @@ use chat_protocol::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     Problem,
@@ -41,10 +42,9 @@ use crate::{
     unread::Unread,
 };
 
-pub use self::{change::change, delete::delete, list::list};
-
 /// What a new conversation is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CreateConversation)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
     kind: Kind,
@@ -65,7 +65,8 @@ pub struct Create {
 }
 
 /// A conversation as one of its viewers sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Conversation)]
 pub struct Shown {
     #[serde(flatten)]
     conversation: Conversation,
@@ -85,7 +86,18 @@ pub struct Shown {
     duplicate: bool,
 }
 
-/// `POST /v1/conversations`
+/// Make a conversation
+///
+/// Repeated with the same `client_id` it finds the one that was made; of two users there is only one direct
+/// conversation.
+#[utoipa::path(
+    post, path = "/v1/conversations", tag = "Conversations", operation_id = "create_conversation",
+    request_body = Create,
+    responses(
+        (status = 200, description = "It was there already: `duplicate` is true", body = Shown, headers(("Location" = String, description = "The conversation"), ("ETag" = String, description = "The version, for `If-Match`"))),
+        (status = 201, description = "Made", body = Shown, headers(("Location" = String, description = "The conversation"), ("ETag" = String, description = "The version, for `If-Match`")))
+    )
+)]
 pub async fn create(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -197,7 +209,13 @@ fn created(wanted: &Create, by: UserId, others: &[UserId]) -> ConversationCreate
     }
 }
 
-/// `GET /v1/conversations/{conversation}`
+/// One conversation
+///
+/// Members see theirs; a public one everybody sees.
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}", tag = "Conversations", operation_id = "get_conversation",
+    responses((status = 200, description = "The conversation", body = Shown, headers(("ETag" = String, description = "The version, for `If-Match`"))))
+)]
 pub async fn one(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

@@ -13,7 +13,15 @@ use super::{
 };
 use crate::{app::App, fault::Fault, hub::Room};
 
-/// `GET /v1/conversations/{conversation}/events`
+/// What happened in a conversation, oldest first
+///
+/// The way to catch up by cursor, however long ago it was. `prev` is always the position before. What was written in a
+/// message that is deleted is left out.
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/events", tag = "Events", operation_id = "list_events",
+    params(("after" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "Events, as the WebSocket has them", body = List<EventFrame>))
+)]
 pub async fn of_conversation(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -27,7 +35,15 @@ pub async fn of_conversation(
     Ok(axum::Json(page(&app, &room, Seq::new(since).unwrap_or(Seq::ZERO), &query).await?))
 }
 
-/// `GET /v1/users/me/events`
+/// What happened to the user, oldest first
+///
+/// The durable feed that all devices of a user share: conversations they are in or no longer, settings, blocks,
+/// profile.
+#[utoipa::path(
+    get, path = "/v1/users/me/events", tag = "Events", operation_id = "list_own_events",
+    params(("after" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "Events, as the WebSocket has them", body = List<EventFrame>))
+)]
 pub async fn of_feed(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

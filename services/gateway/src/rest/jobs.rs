@@ -19,7 +19,13 @@ use super::{
 };
 use crate::{app::App, fault::Fault};
 
-/// `GET /v1/jobs/{job}`
+/// How far long work is
+///
+/// Only who started it sees it.
+#[utoipa::path(
+    get, path = "/v1/jobs/{job}", tag = "Jobs", operation_id = "get_job",
+    responses((status = 200, description = "The job", body = Job))
+)]
 pub async fn one(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

@@ -6,6 +6,7 @@ use axum::extract::State;
 use chat_auth::Action;
 use chat_protocol::{ConversationId, Seq, frame::Marked, model::Marker};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     Problem,
@@ -15,14 +16,22 @@ use super::{
 use crate::{app::App, fault::Fault};
 
 /// How far one has come.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PutMarker)]
 #[serde(deny_unknown_fields)]
 pub struct Put {
     read: Option<Seq>,
     delivered: Option<Seq>,
 }
 
-/// `PUT /v1/conversations/{conversation}/marker`
+/// Say how far the user has read
+///
+/// Never moves back, and not beyond the head; `read` implies `delivered`. One of the two is needed.
+#[utoipa::path(
+    put, path = "/v1/conversations/{conversation}/marker", tag = "Markers", operation_id = "put_marker",
+    request_body = Put,
+    responses((status = 200, description = "The marker as it is now", body = Marker))
+)]
 pub async fn put(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -37,7 +46,13 @@ pub async fn put(
     Ok(axum::Json(app.put_marker(access.user, &room, Marked { read, delivered }).await?))
 }
 
-/// `GET /v1/conversations/{conversation}/markers`
+/// How far members have read
+///
+/// Up to 100 members; those who do not show it are left out.
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/markers", tag = "Markers", operation_id = "list_markers",
+    responses((status = 200, description = "All of them, on one page", body = List<Marker>))
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

@@ -1,7 +1,7 @@
 //! Who is in a conversation.
 
-mod role; // as what
-mod settings; // what a member set for themselves
+pub(super) mod role; // as what
+pub(super) mod settings; // what a member set for themselves
 
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use chat_protocol::{
 };
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Problem,
@@ -30,13 +31,12 @@ use crate::{
     hub::{Room, Roster},
 };
 
-pub use self::{role::change as change_role, settings::change as change_settings};
-
 /// Members added together in one request.
 const AT_ONCE: usize = 4;
 
 /// A member as others see them; what they set is for their own eyes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Member)]
 pub struct Shown {
     user: UserId,
     role: Role,
@@ -46,7 +46,14 @@ pub struct Shown {
     settings: Option<MemberSettings>,
 }
 
-/// `GET /v1/conversations/{conversation}/members`
+/// Who is in a conversation
+///
+/// Readers of a broadcast are not listed, and may not list the others.
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/members", tag = "Members", operation_id = "list_members",
+    params(("role" = Option<Role>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "By user id; settings only at one's own entry", body = List<Shown>))
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -70,7 +77,11 @@ pub async fn list(
     Ok(axum::Json(List { items, next }))
 }
 
-/// `GET /v1/conversations/{conversation}/members/{user}`
+/// One member
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/members/{user}", tag = "Members", operation_id = "get_member",
+    responses((status = 200, description = "The member", body = Shown))
+)]
 pub async fn one(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -79,7 +90,11 @@ pub async fn one(
     look(&app, access.user, id, user).await
 }
 
-/// `GET /v1/conversations/{conversation}/members/me`
+/// The own place in a conversation
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/members/me", tag = "Members", operation_id = "get_own_membership",
+    responses((status = 200, description = "The member, with the own settings", body = Shown))
+)]
 pub async fn own(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -106,7 +121,8 @@ async fn shown(app: &App, room: &Room, roster: &Roster, by: UserId, user: UserId
 }
 
 /// Whom to add, and as what.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AddMembers)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
     users: Vec<UserId>,
@@ -114,7 +130,8 @@ pub struct Add {
 }
 
 /// How it went for one of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AddResult)]
 pub struct Added {
     user: UserId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +140,14 @@ pub struct Added {
     code: Option<ErrorCode>,
 }
 
-/// `POST /v1/conversations/{conversation}/members`
+/// Add members
+///
+/// One answer per user, also if none could be added; `role` is at most one's own.
+#[utoipa::path(
+    post, path = "/v1/conversations/{conversation}/members", tag = "Members", operation_id = "add_members",
+    request_body = Add,
+    responses((status = 200, description = "How it went for each", body = List<Added>))
+)]
 pub async fn add(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -173,7 +197,13 @@ pub async fn add(
     Ok(axum::Json(List { items, next: None }))
 }
 
-/// `PUT /v1/conversations/{conversation}/members/me`
+/// Join a public conversation
+///
+/// Who is a member already stays what they are.
+#[utoipa::path(
+    put, path = "/v1/conversations/{conversation}/members/me", tag = "Members", operation_id = "join",
+    responses((status = 200, description = "The member", body = Shown))
+)]
 pub async fn join(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -191,7 +221,13 @@ pub async fn join(
     Ok(axum::Json(shown(&app, &room, &roster, access.user, access.user).await?))
 }
 
-/// `DELETE /v1/conversations/{conversation}/members/{user}`
+/// Remove a member
+///
+/// Only members of a lower role than one's own.
+#[utoipa::path(
+    delete, path = "/v1/conversations/{conversation}/members/{user}", tag = "Members", operation_id = "remove_member",
+    responses((status = 204, description = "No longer a member"))
+)]
 pub async fn remove(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -200,7 +236,13 @@ pub async fn remove(
     end_membership(&app, access.user, id, user).await
 }
 
-/// `DELETE /v1/conversations/{conversation}/members/me`
+/// Leave a conversation
+///
+/// `conflict` says that the last owner stays.
+#[utoipa::path(
+    delete, path = "/v1/conversations/{conversation}/members/me", tag = "Members", operation_id = "leave",
+    responses((status = 204, description = "No longer a member"))
+)]
 pub async fn leave(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

@@ -15,6 +15,7 @@ use chat_protocol::{
 use chat_store::{Cursor, MessagePage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     Problem,
@@ -24,7 +25,8 @@ use super::{
 use crate::{app::App, fault::Fault};
 
 /// What to send.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SendMessage)]
 #[serde(deny_unknown_fields)]
 pub struct Send {
     client_id: Option<ClientId>,
@@ -39,7 +41,8 @@ pub struct Send {
     expires_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SentMessage)]
 struct Answer {
     #[serde(flatten)]
     message: Message,
@@ -47,7 +50,18 @@ struct Answer {
     duplicate: bool,
 }
 
-/// `POST /v1/conversations/{conversation}/messages`
+/// Send a message
+///
+/// Stored before it is answered. A retry with the same `client_id`, through any gateway and for 24 hours, answers the
+/// first message.
+#[utoipa::path(
+    post, path = "/v1/conversations/{conversation}/messages", tag = "Messages", operation_id = "send_message",
+    request_body = Send,
+    responses(
+        (status = 200, description = "It was sent before: `duplicate` is true", body = Answer, headers(("Location" = String, description = "The message"))),
+        (status = 201, description = "Sent", body = Answer, headers(("Location" = String, description = "The message")))
+    )
+)]
 pub async fn send(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -91,7 +105,15 @@ pub async fn send(
     Ok(response)
 }
 
-/// `GET /v1/conversations/{conversation}/messages`
+/// Messages as they are now
+///
+/// With `after` oldest first, else newest first; `around` has half of its page on either side. At most one of `before`,
+/// `after`, `around` and `cursor`.
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/messages", tag = "Messages", operation_id = "list_messages",
+    params(("before" = Option<String>, Query), ("after" = Option<String>, Query), ("around" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "A page", body = List<Message>))
+)]
 pub async fn page(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -119,7 +141,11 @@ pub async fn page(
     Ok(axum::Json(List { items: messages, next }))
 }
 
-/// `GET /v1/conversations/{conversation}/messages/{message}`
+/// One message
+#[utoipa::path(
+    get, path = "/v1/conversations/{conversation}/messages/{message}", tag = "Messages", operation_id = "get_message",
+    responses((status = 200, description = "With its reactions, and whether it is pinned", body = Message))
+)]
 pub async fn one(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -133,7 +159,8 @@ pub async fn one(
 }
 
 /// What to change; fields that are absent stay.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = EditMessage)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     text: Option<String>,
@@ -141,7 +168,14 @@ pub struct Change {
     payload: Option<Value>,
 }
 
-/// `PATCH /v1/conversations/{conversation}/messages/{message}`
+/// Edit a message
+///
+/// One's own, for 24 hours; what is absent stays. A new text without new spans has none.
+#[utoipa::path(
+    patch, path = "/v1/conversations/{conversation}/messages/{message}", tag = "Messages", operation_id = "edit_message",
+    request_body = Change,
+    responses((status = 200, description = "The message as it is now", body = Message))
+)]
 pub async fn edit(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -155,7 +189,13 @@ pub async fn edit(
     Ok(axum::Json(message))
 }
 
-/// `DELETE /v1/conversations/{conversation}/messages/{message}`
+/// Delete a message for all
+///
+/// One's own, or with the right `delete_any`. A tombstone stays.
+#[utoipa::path(
+    delete, path = "/v1/conversations/{conversation}/messages/{message}", tag = "Messages", operation_id = "delete_message",
+    responses((status = 204, description = "Deleted, now or before"))
+)]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -168,14 +208,16 @@ pub async fn delete(
 }
 
 /// Which to delete.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DeleteMessages)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteMany {
     messages: Vec<MessageId>,
 }
 
 /// How it went for one of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeleteResult)]
 pub struct Deleted {
     message: MessageId,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,7 +226,14 @@ pub struct Deleted {
     code: Option<ErrorCode>,
 }
 
-/// `POST /v1/conversations/{conversation}/messages/delete`
+/// Delete messages for all
+///
+/// One answer per message, also if none could be deleted.
+#[utoipa::path(
+    post, path = "/v1/conversations/{conversation}/messages/delete", tag = "Messages", operation_id = "delete_messages",
+    request_body = DeleteMany,
+    responses((status = 200, description = "How it went for each", body = List<Deleted>))
+)]
 pub async fn delete_many(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

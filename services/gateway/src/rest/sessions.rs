@@ -19,6 +19,7 @@ use chat_protocol::{
 };
 use chat_store::SessionRow;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     Problem,
@@ -29,7 +30,8 @@ use super::{
 use crate::{app::App, chance, fault::Fault};
 
 /// A log-in with its tokens, flat.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewSession)]
 pub struct Begun {
     #[serde(flatten)]
     session: Session,
@@ -41,7 +43,7 @@ pub struct Begun {
 }
 
 /// Name and password.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogIn {
     name: String,
@@ -49,7 +51,14 @@ pub struct LogIn {
     device: Option<String>,
 }
 
-/// `POST /v1/sessions`
+/// Log in
+///
+/// A wrong password and an unknown name answer alike, in the same time.
+#[utoipa::path(
+    post, path = "/v1/sessions", tag = "Sessions", operation_id = "log_in",
+    request_body = LogIn,
+    responses((status = 201, description = "The session with its tokens", body = Begun))
+)]
 pub async fn log_in(
     State(app): State<Arc<App>>,
     From(address): From,
@@ -82,13 +91,20 @@ pub async fn log_in(
 }
 
 /// A refresh token.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     refresh_token: SecretText,
 }
 
-/// `POST /v1/sessions/refresh`
+/// Fresh tokens for a refresh token
+///
+/// A refresh token is good for one use: whoever uses one twice ends its session (`token_revoked`).
+#[utoipa::path(
+    post, path = "/v1/sessions/refresh", tag = "Sessions", operation_id = "refresh",
+    request_body = Refresh,
+    responses((status = 200, description = "The same session with new tokens", body = Begun))
+)]
 pub async fn refresh(State(app): State<Arc<App>>, Json(refresh): Json<Refresh>) -> Result<axum::Json<Begun>, Problem> {
     app.accepting()?;
     let token: RefreshToken = refresh.refresh_token.expose().parse()?;
@@ -120,14 +136,22 @@ async fn reused<T>(app: &App, row: &SessionRow) -> Result<T, Problem> {
     Err(ErrorCode::TokenRevoked.into())
 }
 
-/// `GET /v1/sessions`
+/// The devices that are logged in
+#[utoipa::path(
+    get, path = "/v1/sessions", tag = "Sessions", operation_id = "list_sessions",
+    responses((status = 200, description = "All of them, on one page", body = List<Session>))
+)]
 pub async fn list(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<axum::Json<List<Session>>, Problem> {
     let rows = app.store.sessions(access.user).await?;
     let items = rows.iter().map(|row| Session { current: row.id == access.session, ..shown(row) }).collect();
     Ok(axum::Json(List { items, next: None }))
 }
 
-/// `DELETE /v1/sessions`
+/// Log out every other device
+#[utoipa::path(
+    delete, path = "/v1/sessions", tag = "Sessions", operation_id = "end_other_sessions",
+    responses((status = 204, description = "Only this session is left"))
+)]
 pub async fn end_others(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<StatusCode, Problem> {
     for row in app.store.sessions(access.user).await?.iter().filter(|row| row.id != access.session) {
         end_one(&app, access.user, row.id).await?;
@@ -135,7 +159,13 @@ pub async fn end_others(State(app): State<Arc<App>>, Caller(access): Caller) -> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /v1/sessions/{session}`
+/// Log out one device
+///
+/// `current` is the session of the token.
+#[utoipa::path(
+    delete, path = "/v1/sessions/{session}", tag = "Sessions", operation_id = "end_session",
+    responses((status = 204, description = "Its tokens are worth nothing any more, and its sockets are closed"))
+)]
 pub async fn end(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

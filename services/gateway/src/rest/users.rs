@@ -1,7 +1,7 @@
 //! Accounts and profiles.
 
-mod leave; // an account's end
-mod profile; // what a user changes about themselves
+pub(super) mod leave; // an account's end
+pub(super) mod profile; // what a user changes about themselves
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use chat_protocol::{
 use chat_store::{Account, NewAccount};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{
     Problem,
@@ -30,10 +31,8 @@ use super::{
 };
 use crate::{app::App, chance, fault::Fault};
 
-pub use self::{leave::leave, profile::change};
-
 /// A new account, logged in at once.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
     name: String,
@@ -42,7 +41,14 @@ pub struct Register {
     device: Option<String>,
 }
 
-/// `POST /v1/users`
+/// Register, and log in
+///
+/// The answer is the new session, with the user in it.
+#[utoipa::path(
+    post, path = "/v1/users", tag = "Accounts", operation_id = "register",
+    request_body = Register,
+    responses((status = 201, description = "The account, logged in", body = sessions::Begun, headers(("Location" = String, description = "The user"))))
+)]
 pub async fn register(
     State(app): State<Arc<App>>,
     From(address): From,
@@ -84,20 +90,31 @@ pub async fn register(
     Ok(response)
 }
 
-/// `GET /v1/users/me`
+/// The own account
+#[utoipa::path(
+    get, path = "/v1/users/me", tag = "Accounts", operation_id = "get_me",
+    responses((status = 200, description = "The user, with what only they see", body = SelfUser))
+)]
 pub async fn me(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<axum::Json<SelfUser>, Problem> {
     Ok(axum::Json(known(&app, access.user).await?))
 }
 
 /// The old password and the new one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
     old: SecretText,
     new: SecretText,
 }
 
-/// `PUT /v1/users/me/password`
+/// Change the password
+///
+/// Every other session of the user ends. `forbidden` says that the old password is another one.
+#[utoipa::path(
+    put, path = "/v1/users/me/password", tag = "Accounts", operation_id = "change_password",
+    request_body = ChangePassword,
+    responses((status = 204, description = "Changed"))
+)]
 pub async fn change_password(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
@@ -120,7 +137,11 @@ pub async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /v1/users/{user}`
+/// One user
+#[utoipa::path(
+    get, path = "/v1/users/{user}", tag = "Accounts", operation_id = "get_user",
+    responses((status = 200, description = "The public part of the profile", body = User))
+)]
 pub async fn one(
     State(app): State<Arc<App>>,
     Caller(_): Caller,
@@ -131,15 +152,24 @@ pub async fn one(
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
     /// In the order of the list.
     pub items: Vec<T>,
     /// Where the next page begins; `null` at the end.
+    #[schema(required)]
     pub next: Option<String>,
 }
 
-/// `GET /v1/users?ids=` and `?name_prefix=`
+/// Users, by their ids or by how their names begin
+///
+/// One of `ids` and `name_prefix` is needed. Ids of nobody are left out of the answer; by ids there is one page, in no
+/// promised order.
+#[utoipa::path(
+    get, path = "/v1/users", tag = "Accounts", operation_id = "find_users",
+    params(("ids" = Option<String>, Query), ("name_prefix" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "Their public profiles; by name in the order of the names", body = List<User>))
+)]
 pub async fn find(
     State(app): State<Arc<App>>,
     Caller(_): Caller,

@@ -143,6 +143,7 @@ pub struct Live {
 
 /// One durable event with its place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EventFrame {
     /// Where.
     pub conversation: ConversationId,

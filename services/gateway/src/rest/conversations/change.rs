@@ -16,8 +16,9 @@ use chat_protocol::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::{settings, show, with_tag};
+use super::{Shown, settings, show, with_tag};
 use crate::{
     app::App,
     fault::Fault,
@@ -29,7 +30,8 @@ use crate::{
 };
 
 /// What may be changed; `null` removes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ChangeConversation)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     #[serde(default, deserialize_with = "present")]
@@ -50,7 +52,16 @@ pub struct Change {
     overrides: Option<Option<BTreeMap<Role, Override>>>,
 }
 
-/// `PATCH /v1/conversations/{conversation}`
+/// Change a conversation
+///
+/// What is absent stays, `null` removes. With `If-Match` only if it is still that version. Nobody gives away rights
+/// that they do not have.
+#[utoipa::path(
+    patch, path = "/v1/conversations/{conversation}", tag = "Conversations", operation_id = "change_conversation",
+    params(("If-Match" = Option<String>, Header)),
+    request_body = Change,
+    responses((status = 200, description = "The conversation as it is now", body = Shown, headers(("ETag" = String, description = "The version, for `If-Match`"))))
+)]
 pub async fn change(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

@@ -25,7 +25,13 @@ use crate::{
 /// Before the first row goes: sends that were authorised a moment ago are over then, on every gateway.
 const PURGE_AFTER_MS: i64 = 30_000;
 
-/// `DELETE /v1/conversations/{conversation}`
+/// Delete a conversation for all
+///
+/// It is gone for everybody at once; a job removes what is stored of it.
+#[utoipa::path(
+    delete, path = "/v1/conversations/{conversation}", tag = "Conversations", operation_id = "delete_conversation",
+    responses((status = 202, description = "Gone; the job cleans up", body = Job, headers(("Location" = String, description = "The job"))))
+)]
 pub async fn delete(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

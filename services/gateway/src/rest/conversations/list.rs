@@ -18,6 +18,7 @@ use chat_protocol::{
 use chat_store::Cursor;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::ToSchema;
 
 use super::{Shown, show};
 use crate::{
@@ -44,9 +45,11 @@ const MARKER_LATE_MS: i64 = 10_000;
 const MARKERS: usize = 500;
 
 /// A page of the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ConversationList)]
 pub struct Listed {
     items: Vec<Shown>,
+    #[schema(required)]
     next: Option<String>,
     /// For `?since=`: later answers leave out what has not changed since this one.
     since: String,
@@ -68,7 +71,15 @@ struct After {
     since: Since,
 }
 
-/// `GET /v1/conversations`
+/// The own conversations, newest first
+///
+/// Each with its head, its last message (at most 200 characters of it), what is unread, the own settings and marker.
+/// With `since` only what has changed since the answer that gave it.
+#[utoipa::path(
+    get, path = "/v1/conversations", tag = "Conversations", operation_id = "list_conversations",
+    params(("since" = Option<String>, Query), ("archived" = Option<bool>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
+    responses((status = 200, description = "A page; `since` is for asking again later", body = Listed))
+)]
 pub async fn list(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

@@ -11,6 +11,7 @@ use chat_protocol::{
     rights::Role,
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{Shown, last_owner_stays, shown};
 use crate::{
@@ -24,13 +25,21 @@ use crate::{
 };
 
 /// What the member shall be.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ChangeRole)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     role: Role,
 }
 
-/// `PATCH /v1/conversations/{conversation}/members/{user}`
+/// Give a member another role
+///
+/// At most one's own role, and only to members below it; `conflict` says that the last owner stays.
+#[utoipa::path(
+    patch, path = "/v1/conversations/{conversation}/members/{user}", tag = "Members", operation_id = "change_role",
+    request_body = Change,
+    responses((status = 200, description = "The member", body = Shown))
+)]
 pub async fn change(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

@@ -10,6 +10,7 @@ use chat_protocol::{
     model::{MemberSettings, Notify},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{Shown, shown};
 use crate::{
@@ -23,7 +24,8 @@ use crate::{
 };
 
 /// What may be set; what is absent stays, and `null` unmutes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ChangeOwnSettings)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     #[serde(default, deserialize_with = "present")]
@@ -33,7 +35,14 @@ pub struct Change {
     pinned: Option<bool>,
 }
 
-/// `PATCH /v1/conversations/{conversation}/members/me`
+/// Change the own settings for a conversation
+///
+/// What is absent stays, `null` unmutes. The other devices of the user hear of it by the feed event `settings.updated`.
+#[utoipa::path(
+    patch, path = "/v1/conversations/{conversation}/members/me", tag = "Members", operation_id = "change_own_settings",
+    request_body = Change,
+    responses((status = 200, description = "The member, with the own settings", body = Shown))
+)]
 pub async fn change(
     State(app): State<Arc<App>>,
     Caller(access): Caller,

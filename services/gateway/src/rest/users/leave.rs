@@ -20,7 +20,14 @@ use crate::{
 /// Until what is left of a closed account is removed.
 const ERASE_AFTER_MS: i64 = 30 * 24 * 3_600 * 1_000;
 
-/// `DELETE /v1/users/me`
+/// Close the own account
+///
+/// Every session ends at once, and what is left is erased after 30 days. `conflict` says that the user is the last
+/// owner of a conversation with other members.
+#[utoipa::path(
+    delete, path = "/v1/users/me", tag = "Accounts", operation_id = "close_account",
+    responses((status = 202, description = "Closed; the job erases later", body = Job, headers(("Location" = String, description = "The job"))))
+)]
 pub async fn leave(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<Response, Problem> {
     app.accepting()?;
     for place in app.places(access.user).await? {

@@ -13,6 +13,7 @@ use chat_protocol::{
 use chat_store::ProfileChange;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::{is_name, json_field, known, too_long};
 use crate::{
@@ -25,7 +26,8 @@ use crate::{
 };
 
 /// What may be changed; `null` removes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ChangeUser)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     name: Option<String>,
@@ -40,7 +42,14 @@ pub struct Change {
     receipts: Option<bool>,
 }
 
-/// `PATCH /v1/users/me`
+/// Change the own account
+///
+/// What is absent stays, `null` removes. The other devices of the user hear of it by the feed event `user.updated`.
+#[utoipa::path(
+    patch, path = "/v1/users/me", tag = "Accounts", operation_id = "change_me",
+    request_body = Change,
+    responses((status = 200, description = "The user as they are now", body = SelfUser))
+)]
 pub async fn change(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
