@@ -216,6 +216,14 @@ pub async fn run(binary: impl AsRef<Path>, args: &[&str], within: Duration) -> a
     Ok(Finished { status, output: String::from_utf8_lossy(&output).into_owned() })
 }
 
+/// Runs a program that `make tools` brought, to its end.
+///
+/// # Errors
+/// If it is missing, or has not ended after `within` (then it is killed).
+pub async fn run_tool(name: &str, args: &[&str], within: Duration) -> anyhow::Result<Finished> {
+    run(env::tool(name)?, args, within).await
+}
+
 fn command(binary: &Path, args: &[String], dir: &Path) -> Command {
     let mut command = Command::new(binary);
     command.args(args).current_dir(dir).env("NO_COLOR", "1").stdin(Stdio::null());
