@@ -1,4 +1,4 @@
-//! The web console: plain files inside the binary, served as they are.
+//! The web console and the rendered reference: plain files inside the binary, served as they are.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -19,6 +19,7 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Everything comes from here and nothing is inline. Sockets go to this host, by whichever of its names it was opened.
 /// Only pictures come from elsewhere: people and conversations name theirs by address.
@@ -107,6 +108,14 @@ files! {
     "/console/view_account.js"             "view_account.js"            JS;
     "/console/view_people.js"              "view_people.js"             JS;
     "/console/view_help.js"                "view_help.js"               JS;
+
+    "/reference"                           "reference.html"             HTML;
+    "/reference/protocol.md"               "../../../docs/protocol.md"  TEXT;
+    "/console/reference.css"               "reference.css"              CSS;
+    "/console/reference.js"                "reference.js"               JS;
+    "/console/reference_text.js"           "reference_text.js"          JS;
+    "/console/reference_schemas.js"        "reference_schemas.js"       JS;
+    "/console/reference_operation.js"      "reference_operation.js"     JS;
 }
 
 /// `GET /` and `GET /console/…`. Needs no token: the page asks for one.

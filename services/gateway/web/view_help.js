@@ -32,5 +32,6 @@ export function showHelp() {
     const rows = keys.map(([key, words]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, words)));
     return h("section", {}, h("h3", {}, title), h("dl", { class: "keys" }, ...rows));
   });
+  parts.push(h("p", {}, h("a", { class: "link", href: "/reference", target: "_blank" }, "Reference of the API")));
   show("Keyboard", parts, [], async () => {});
 }

@@ -51,6 +51,7 @@ export function signIn(root, { signedIn, why }) {
     h("div", { class: "brand" }, mark, h("h1", {}, "Chat")),
     form,
     h("p", { class: "hint" }, "Each tab is a log-in of its own: open a second one to be somebody else."),
+    h("p", { class: "hint" }, h("a", { class: "link", href: "/reference" }, "Reference of the API")),
   );
   root.replaceChildren(card);
   choose(false);

@@ -3,6 +3,8 @@
 
 mod bounds; // how long, how many
 
+mod examples; // of fields and requests
+
 mod parameters; // what stands in paths, queries and headers
 
 mod problems; // how requests fail
@@ -78,6 +80,7 @@ fn built() -> Value {
         let operation = paths.get_mut(route.path).and_then(|methods| methods.get_mut(route.method));
         if let Some(Value::Object(operation)) = operation {
             parameters::describe(route, operation);
+            examples::describe(operation);
             problems::describe(route, operation, &mut answers);
             let security = if route.by == Caller::User { json!([{"token": []}]) } else { json!([]) };
             operation.insert("security".into(), security);
@@ -98,6 +101,7 @@ fn built() -> Value {
     }
     shapes::simplify(&mut components, &mut paths);
     bounds::add(&mut components);
+    examples::add(&mut components);
     json!({
         "openapi": "3.1.0",
         "info": {

@@ -48,6 +48,10 @@ fn every_operation_says_what_it_is() {
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             assert!(parameter["description"].is_string(), "{place}: {} has no words", parameter["name"]);
         }
+        if operation["requestBody"].is_object() {
+            let content = &operation["requestBody"]["content"]["application/json"];
+            assert!(content["example"].is_object(), "{place}: its request has no example in openapi/examples.rs");
+        }
         let responses = operation["responses"].as_object().unwrap();
         assert!(responses.keys().any(|status| status.starts_with(['1', '2'])), "{place}: nothing goes well");
         for (status, response) in responses.iter().filter(|(_, response)| response["$ref"].is_null()) {
