@@ -69,6 +69,8 @@ files! {
     "/console/typing.js"                   "typing.js"                  JS;
     "/console/presence.js"                 "presence.js"                JS;
     "/console/members.js"                  "members.js"                 JS;
+    "/console/markup.js"                   "markup.js"                  JS;
+    "/console/notices.js"                  "notices.js"                 JS;
     "/console/mentions.js"                 "mentions.js"                JS;
     "/console/rights.js"                   "rights.js"                  JS;
     "/console/blocks.js"                   "blocks.js"                  JS;

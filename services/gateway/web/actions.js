@@ -12,8 +12,7 @@ export class Actions {
   /** Says it in the open conversation; kept until it is there. */
   send(conversation, written, { replyTo } = {}) {
     const { outbox, members, typing, history } = this.#chat;
-    const text = members.toWire(conversation, written);
-    outbox.add(conversation.id, replyTo ? { text, reply_to: replyTo } : { text });
+    outbox.add(conversation.id, { ...members.toWire(conversation, written), reply_to: replyTo });
     conversation.divider = null;
     typing.rest({ sent: true });
     history.newest(conversation);
@@ -59,7 +58,8 @@ export class Actions {
   forward(conversation, message, targets, comment) {
     const { outbox } = this.#chat;
     for (const target of targets) {
-      outbox.add(target, { text: message.text, forward_of: { conversation: conversation.id, message: message.id } });
+      const forward_of = { conversation: conversation.id, message: message.id };
+      outbox.add(target, { text: message.text, spans: message.spans, forward_of });
       if (comment) outbox.add(target, { text: comment });
     }
   }

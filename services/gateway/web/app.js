@@ -29,7 +29,7 @@ function run(session) {
     start(why);
   };
   const loggedOut = (why) => leave(() => chat.stop(), why);
-  const chat = new Chat(session, { changed, told: toast, loggedOut });
+  const chat = new Chat(session, { changed, told: toast, called: (event) => view?.called(event), loggedOut });
   view = new ChatView(root, chat, { logOut: () => leave(() => chat.logOut()) });
   view.draw();
   chat.start();

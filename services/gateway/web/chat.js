@@ -18,9 +18,13 @@ import { Typing } from "./typing.js";
 import { Users } from "./users.js";
 
 const RETRY_MS = 3_000;
+const LEFT = { removed: "You were removed from", banned: "You were banned from", deleted: "Deleted:" };
 const LONG = 800; // rows, beyond which the far end of an open conversation is forgotten
 
-/** `changed()` after anything a view shows; `told(text)`: news; `loggedOut()` when the server ended the session. */
+/**
+ * `changed()` after anything a view shows; `told(text)`: news; `called(event)`: somebody else wrote; `loggedOut()` when
+ * the server ended the session.
+ */
 export class Chat {
   status = { name: "connecting" };
   open = null;
@@ -28,13 +32,15 @@ export class Chat {
   atEnd = true;
   #session;
   #told;
+  #called;
   #stopped = false;
   #patiently = patience({ retryMs: RETRY_MS, stopped: () => this.#stopped });
   #visible = () => document.visibilityState === "visible";
 
-  constructor(session, { changed, told, loggedOut }) {
+  constructor(session, { changed, told, called, loggedOut }) {
     this.#session = session;
     this.#told = told;
+    this.#called = called;
     this.changed = changed;
     this.me = session.user.id;
     this.rest = new Rest(session);
@@ -85,7 +91,10 @@ export class Chat {
       clock,
       cursors: () => this.reader.cursors(),
       on: {
-        status: (status) => this.#show(status),
+        status: (status) => {
+          this.status = status;
+          changed();
+        },
         ready: () => this.#onReady(),
         live: () => this.#onLive(),
         down: () => this.outbox.onDown(),
@@ -191,8 +200,7 @@ export class Chat {
 
   #onLeft({ conversation: id, reason }) {
     const conversation = this.store.get(id);
-    const words = { removed: "You were removed from", banned: "You were banned from", deleted: "Deleted:" }[reason];
-    if (conversation && words) this.#told(`${words} ${this.title(conversation)}`);
+    if (conversation && LEFT[reason]) this.#told(`${LEFT[reason]} ${this.title(conversation)}`);
     this.gone(id);
   }
 
@@ -201,11 +209,6 @@ export class Chat {
     if (this.status.name !== "live") return;
     this.marks.load(conversation);
     this.members.load(conversation).catch(() => {});
-  }
-
-  #show(status) {
-    this.status = status;
-    this.changed();
   }
 
   #onReady() {
@@ -262,7 +265,10 @@ export class Chat {
     if (message && by === this.me) this.outbox.onOwnMessage(event.data.client_id);
     if (message) this.typing.stopped(id, by);
     const { list, message: recount } = this.store.apply(event);
-    if (message && by !== this.me) this.marks.delivered(id, event.seq);
+    if (message && by !== this.me) {
+      this.marks.delivered(id, event.seq);
+      this.#called(event);
+    }
     if (list) this.list.ask();
     if (recount) this.history.recount(this.store.get(id), recount);
   }
@@ -286,12 +292,8 @@ export class Chat {
 
   // Beyond repair by events: the list is read again for the feed, pages for a conversation.
   #reread(id, after, head) {
-    if (id === this.me) {
-      return this.list.load({ whole: true }).then(
-        () => true,
-        () => false,
-      );
-    }
+    const [yes, no] = [() => true, () => false];
+    if (id === this.me) return this.list.load({ whole: true }).then(yes, no);
     const conversation = this.store.get(id);
     return conversation ? this.history.reread(conversation, after, head) : true;
   }

@@ -63,7 +63,10 @@ export function reconcile(parent, rows) {
       const fresh = make();
       fresh.rowKey = key;
       fresh.rowState = state;
+      const focused = element?.contains(document.activeElement) && fresh.hasAttribute("tabindex");
       if (element) element.replaceWith(fresh);
+      // Who walks the rows by keys stays where they were.
+      if (focused) fresh.focus({ preventScroll: true });
       if (place === element) place = fresh;
       element = fresh;
     }

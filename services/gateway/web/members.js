@@ -2,6 +2,7 @@
 
 import { everything } from "./routes.js";
 import { may } from "./rights.js";
+import { parse, unparse } from "./markup.js";
 import { toPlain, toWire } from "./mentions.js";
 
 const OFFERED = 8;
@@ -52,14 +53,15 @@ export class Members {
     return [...people.map(({ id }) => id), ...words.filter((word) => word.startsWith(wanted))].slice(0, OFFERED);
   }
 
-  /** What somebody wrote, with `@name` of members as mentions. */
-  toWire({ info, members }, text) {
+  /** What somebody wrote, as `{text, spans?}`, with `@name` of members as mentions. */
+  toWire({ info, members }, typed) {
     const byName = new Map((members ?? []).map(({ user }) => [this.#users.handle(user).slice(1), user]));
-    return toWire(text, (name) => (name ? byName.get(name) : undefined), may("mention_all", info));
+    return parse(toWire(typed, (name) => (name ? byName.get(name) : undefined), may("mention_all", info)));
   }
 
-  toPlain(text) {
-    return toPlain(text, (id) => this.#users.handle(id));
+  /** The same back, to be written on. */
+  toPlain(message) {
+    return toPlain(unparse(message), (id) => this.#users.handle(id));
   }
 
   async #read(conversation) {

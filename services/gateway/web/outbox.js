@@ -52,7 +52,7 @@ export class Outbox {
     return this.#entries.size;
   }
 
-  /** `text`, and perhaps `reply_to` or `forward_of`. */
+  /** `text`, and perhaps `spans`, `reply_to`, `forward_of`. */
   add(conversation, content) {
     const at = new Date(this.#clock.now()).toISOString();
     const entry = { ...content, client_id: this.#mint.ulid(), conversation, at, state: "waiting", tried: false };
@@ -121,8 +121,8 @@ export class Outbox {
     if (!this.#up) return;
     const next = this.of(conversation).find((entry) => entry.state !== "failed");
     if (next?.state !== "waiting" || next.timer) return;
-    const { client_id, text, reply_to, forward_of } = next;
-    if (!this.#transmit({ type: "send", client_id, conversation, text, reply_to, forward_of })) return;
+    const { client_id, text, spans, reply_to, forward_of } = next;
+    if (!this.#transmit({ type: "send", client_id, conversation, text, spans, reply_to, forward_of })) return;
     next.state = "sent";
     next.since ??= Date.now();
     next.timer = setTimeout(() => this.onError({ client_id, code: "outcome_unknown" }), ACK_WITHIN_MS);

@@ -45,7 +45,7 @@ export class Rest {
 
   messages = (id, query) => this.#call("GET", at(id, "/messages"), { query: { limit: 50, ...query } });
   message = (id, message) => this.#call("GET", at(id, `/messages/${message}`));
-  edit = (id, message, text) => this.#call("PATCH", at(id, `/messages/${message}`), { body: { text } });
+  edit = (id, message, content) => this.#call("PATCH", at(id, `/messages/${message}`), { body: content });
   erase = (id, message) => this.#call("DELETE", at(id, `/messages/${message}`));
   eraseMany = (id, messages) => this.#call("POST", at(id, "/messages/delete"), { body: { messages } });
   reactions = (id, message, cursor) =>

@@ -133,11 +133,11 @@ export class Store {
   }
 
   /** An acknowledged send is a message from now on; its event may still be under way. */
-  acknowledge({ client_id, conversation: id, text, at, reply_to, forward_of }, { id: message, seq }) {
+  acknowledge({ client_id, conversation: id, text, spans, at, reply_to, forward_of }, { id: message, seq }) {
     const conversation = this.get(id);
     if (!conversation) return;
     const row = { id: message, conversation: id, seq, at, by: this.#me, client_id, kind: "text", text, version: seq };
-    if (conversation.timeline.keeps) conversation.timeline.put({ ...row, reply_to, forward_of });
+    if (conversation.timeline.keeps) conversation.timeline.put({ ...row, spans, reply_to, forward_of });
     this.#touch(conversation, row);
   }
 

@@ -3,6 +3,7 @@
 import { field, fullTime, h, howLong, icon, toast } from "./dom.js";
 import { explain } from "./explain.js";
 import { look, setLook } from "./look.js";
+import { noticesOn, setNotices } from "./notices.js";
 import { attempt, choice, confirm, idLine, show, toggle } from "./view_dialog.js";
 import { avatarOf } from "./view_message.js";
 import { statusPart } from "./view_status.js";
@@ -81,7 +82,8 @@ function lookPart() {
     ["light", "Light"],
     ["dark", "Dark"],
   ];
-  return h("div", { class: "tab-part" }, field(null, "Look", choice("look", options, look(), setLook).element));
+  const notices = toggle("Notices of the system", "For messages that call you while this page is hidden.", noticesOn(), setNotices);
+  return h("div", { class: "tab-part" }, field(null, "Look", choice("look", options, look(), setLook).element), notices);
 }
 
 function devicesPart(chat) {

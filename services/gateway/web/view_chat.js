@@ -2,6 +2,8 @@
 
 import { h } from "./dom.js";
 import { isId } from "./ids.js";
+import { toLine } from "./mentions.js";
+import { notify } from "./notices.js";
 import { showAccount } from "./view_account.js";
 import { showCreate, showInvitation, showJoin } from "./view_create.js";
 import { Details } from "./view_details.js";
@@ -67,6 +69,17 @@ export class ChatView {
     const unread = store.list().filter((conversation) => store.calls(conversation)).length;
     document.title = unread > 0 ? `(${unread}) Chat` : "Chat";
     if (this.#wanted && this.#chat.list.known) this.#follow();
+  }
+
+  /** Somebody wrote while the page may be hidden. */
+  called({ conversation: id, by, data }) {
+    const { store, users, blocks } = this.#chat;
+    const conversation = store.get(id);
+    if (!conversation || !store.calls(conversation) || blocks.has(by)) return;
+    const title = this.#chat.title(conversation);
+    const words = toLine(data.text, (user) => users.name(user));
+    const body = conversation.info.kind === "direct" ? words : `${users.name(by)}: ${words}`;
+    notify(title, body, id, () => this.#select(id));
   }
 
   /** Takes back what reaches beyond the page's root. */

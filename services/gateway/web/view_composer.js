@@ -56,7 +56,11 @@ export class Composer {
     this.#begin(about, text);
   }
 
-  draw(conversation) {
+  /** A field that was hidden could not be measured. */
+  draw(conversation, hidden) {
+    const appears = this.element.hidden && !hidden;
+    this.element.hidden = hidden;
+    if (appears) this.#fit();
     const words = `Message ${this.#chat.title(conversation)}`;
     if (this.#text.placeholder !== words) this.#text.placeholder = words;
   }
@@ -71,7 +75,7 @@ export class Composer {
   }
 
   edit(message) {
-    this.#begin({ edit: message }, this.#chat.members.toPlain(message.text));
+    this.#begin({ edit: message }, this.#chat.members.toPlain(message));
     this.focus();
     this.#text.setSelectionRange(this.#text.value.length, this.#text.value.length);
   }
@@ -169,7 +173,7 @@ export class Composer {
     if (!edit) {
       actions.send(current, text, { replyTo: reply?.id });
       this.#on.sent();
-    } else if (text !== this.#chat.members.toPlain(edit.text)) {
+    } else if (text !== this.#chat.members.toPlain(edit)) {
       attempt(() => actions.edit(current, edit, text)).then((done) => {
         // Refused: nothing that was written is lost.
         if (!done && this.#conversation === current.id && this.#text.value === "") this.#begin({ edit }, text);

@@ -17,6 +17,7 @@ const KEYS = [
     ["Shift Enter", "New line"],
     ["↑", "Edit your last message, in an empty field"],
     ["@", "Mention somebody"],
+    ["**bold** _italic_", "Also ~~struck~~, `code`, ```block```"],
   ]],
   ["On a message (Tab to the messages, then ↑ ↓)", [
     ["R", "Reply"],

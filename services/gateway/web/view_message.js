@@ -74,7 +74,7 @@ function text(chat, row) {
   if (row.deleted) return h("p", { class: "text deleted" }, "This message was deleted");
   const big = isEmojiOnly(row.text ?? "") ? " big" : "";
   const edited = row.edited_at ? h("span", { class: "edited", title: fullTime(row.edited_at) }, "edited") : null;
-  return h("div", { class: "text-line" }, h("p", { class: `text${big}` }, ...written(chat, row)), edited);
+  return h("div", { class: "text-line" }, h("div", { class: `text${big}` }, ...written(chat, row)), edited);
 }
 
 /** A message in one line, that leads to it. */

@@ -1,17 +1,20 @@
 // Message text: web addresses, mentions, and the styles that its sender gave it. All of it text nodes and elements.
 
 import { h, linked } from "./dom.js";
+import { cut } from "./markup.js";
 import { pieces } from "./mentions.js";
 
-const TAGS = { bold: "strong", italic: "em", strike: "s", code: "code", underline: "u" };
+const TAGS = { bold: "strong", italic: "em", strike: "s", code: "code" };
 
-/** What stands in a bubble. */
+/** What stands in a message. */
 export function written({ users, me }, { text, mentions, spans }) {
-  return styled(text ?? "", spans).flatMap(({ text: part, tag }) => {
+  return cut(text, spans).flatMap(({ text: part, style }) => {
+    const isCode = style === "code" || style === "block";
     const nodes = pieces(part, mentions).flatMap((piece) =>
-      piece.user ? [mention(users, me, piece.user)] : tag === "code" ? [piece.text] : linked(piece.text),
+      piece.user ? [mention(users, me, piece.user)] : isCode ? [piece.text] : linked(piece.text),
     );
-    return tag ? [h(tag, {}, ...nodes)] : nodes;
+    if (style === "block") return [h("pre", {}, h("code", {}, ...nodes))];
+    return style ? [h(TAGS[style], {}, ...nodes)] : nodes;
   });
 }
 
@@ -24,20 +27,4 @@ function mention(users, me, id) {
   const mine = word || id === me;
   const props = { class: mine ? "mention mine" : "mention", "data-user": word ? undefined : id };
   return h("span", props, `@${word ? id : users.name(id)}`);
-}
-
-// Spans count Unicode scalar values; one style at a place is enough here.
-function styled(text, spans = []) {
-  if (!spans?.length) return [{ text }];
-  const chars = [...text];
-  const parts = [];
-  let from = 0;
-  for (const { start, len, style } of [...spans].sort((a, b) => a.start - b.start)) {
-    if (!TAGS[style] || start < from || len === 0) continue;
-    parts.push({ text: chars.slice(from, start).join("") });
-    parts.push({ text: chars.slice(start, start + len).join(""), tag: TAGS[style] });
-    from = start + len;
-  }
-  parts.push({ text: chars.slice(from).join("") });
-  return parts.filter((part) => part.text);
 }

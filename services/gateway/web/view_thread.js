@@ -177,8 +177,7 @@ export class Thread {
     const silent = !may("send", info) || blocked;
     const why = info.kind === "broadcast" ? "Only senders can write in this broadcast." : "You cannot write here.";
     this.#readOnly.textContent = blocked ? "You blocked this person. Unblock them to write again." : why;
-    this.#composer.element.hidden = silent;
-    this.#composer.draw(conversation);
+    this.#composer.draw(conversation, silent);
     this.#readOnly.hidden = !silent;
     const names = typing.of(id).map((user) => users.name(user));
     const words = { 0: "", 1: `${names[0]} is typing…`, 2: `${names[0]} and ${names[1]} are typing…` };

@@ -108,7 +108,7 @@ export class Tools {
       may("pin", info) && row("pin", "pin", pinWords, () => attempt(() => actions.pin(current, message))),
       message.reactions?.length > 0 &&
         row("reactors", "people", "Who reacted", () => showReactors(this.#chat, current, message)),
-      row("copy", "copy", "Copy text", () => copy(this.#chat.members.toPlain(message.text))),
+      row("copy", "copy", "Copy text", () => copy(this.#chat.members.toPlain(message))),
       this.#mayErase(message) ? null : false,
       this.#mayErase(message) && row("delete", "trash", "Delete…", () => this.#erase(message), { danger: true }),
     ].filter((one) => one !== false && one !== undefined));

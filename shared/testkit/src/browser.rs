@@ -1,6 +1,7 @@
 //! A real browser without a screen, and the tabs in it that people sit at.
 
 mod devtools;
+mod keys;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -148,15 +149,27 @@ impl Tab {
         Ok(())
     }
 
-    /// Presses and releases the Enter key.
+    /// Presses and releases keys together, as in `Ctrl+Shift+L`, `Enter` or `ArrowUp`.
     ///
     /// # Errors
     /// If the browser is gone.
-    pub async fn press_enter(&self) -> anyhow::Result<()> {
-        let key =
-            |kind| json!({ "type": kind, "key": "Enter", "code": "Enter", "text": "\r", "windowsVirtualKeyCode": 13 });
-        self.session.ask("Input.dispatchKeyEvent", key("keyDown")).await?;
-        self.session.ask("Input.dispatchKeyEvent", key("keyUp")).await?;
+    pub async fn press(&self, chord: &str) -> anyhow::Result<()> {
+        for event in keys::events(chord) {
+            self.session.ask("Input.dispatchKeyEvent", event).await?;
+        }
+        Ok(())
+    }
+
+    /// What the person's system prefers, and how wide their window is.
+    ///
+    /// # Errors
+    /// If the browser is gone.
+    pub async fn is_shown(&self, dark: bool, width: u32) -> anyhow::Result<()> {
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.session.ask("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        let screen = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.session.ask("Emulation.setDeviceMetricsOverride", screen).await?;
         Ok(())
     }
 

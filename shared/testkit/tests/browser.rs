@@ -20,7 +20,7 @@ async fn tabs_are_used_like_a_person_would() -> anyhow::Result<()> {
     alice.click("button").await?;
     alice.until("document.querySelector('p').textContent === 'hello Alice <b>'").await?;
     bob.write("#name", "Bob").await?;
-    bob.press_enter().await?;
+    bob.press("Enter").await?;
     bob.until("document.querySelector('p').textContent === 'hello Bob'").await?;
 
     ensure!(alice.complaints().is_empty() && bob.complaints().is_empty(), "nothing went wrong yet");
