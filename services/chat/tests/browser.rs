@@ -2,6 +2,8 @@
 
 #[path = "browser/changes.rs"]
 mod changes; // edits, deletions, reactions, replies, forwards, pins
+#[path = "browser/decisions.rs"]
+mod decisions; // what is decided without a screen
 #[path = "browser/keys.rs"]
 mod keys; // the keyboard, the looks, a narrow window
 #[path = "browser/person.rs"]

@@ -3,7 +3,7 @@
 import { Actions } from "./actions.js";
 import { Blocks } from "./blocks.js";
 import { Connection } from "./connection.js";
-import { applyFeed } from "./feed.js";
+import { LEFT, applyFeed } from "./feed.js";
 import { History } from "./history.js";
 import { Clock, Mint } from "./ids.js";
 import { List, patience } from "./list.js";
@@ -18,7 +18,6 @@ import { Typing } from "./typing.js";
 import { Users } from "./users.js";
 
 const RETRY_MS = 3_000;
-const LEFT = { removed: "You were removed from", banned: "You were banned from", deleted: "Deleted:" };
 const LONG = 800; // rows, beyond which the far end of an open conversation is forgotten
 
 /**
@@ -56,7 +55,7 @@ export class Chat {
     this.members = new Members({ me, rest, users, changed });
     this.marks = new Marks({ me, rest, store, say, changed });
     this.typing = new Typing({ say, changed });
-    this.presence = new Presence({ rest, ask: (frame) => this.connection.ask(frame), changed });
+    this.presence = new Presence({ me, rest, ask: (frame) => this.connection.ask(frame), changed });
     this.actions = new Actions(this);
     const untilDone = this.#patiently;
     this.list = new List({ me, rest, store, on: { changed, untilDone, gone: (id) => this.gone(id) } });
@@ -241,10 +240,8 @@ export class Chat {
         this.typing.onFrame(frame);
         break;
       case "presence":
-        this.presence.onFrame(frame);
-        break;
       case "counts":
-        this.presence.onCounts(frame);
+        this.presence.onFrame(frame);
         break;
       case "error":
         if (frame.client_id) this.outbox.onError(frame);
@@ -291,10 +288,12 @@ export class Chat {
   }
 
   // Beyond repair by events: the list is read again for the feed, pages for a conversation.
-  #reread(id, after, head) {
-    const [yes, no] = [() => true, () => false];
-    if (id === this.me) return this.list.load({ whole: true }).then(yes, no);
+  async #reread(id, after, head) {
+    if (id === this.me) return this.list.tryWhole();
     const conversation = this.store.get(id);
-    return conversation ? this.history.reread(conversation, after, head) : true;
+    if (!conversation) return true;
+    const done = await this.history.reread(conversation, after, head);
+    if (conversation === this.current) this.#look(conversation);
+    return done;
   }
 }

@@ -18,7 +18,13 @@ const GROUPS = {
 export function emojiLike(text) {
   const wanted = text.trim().toLowerCase();
   return Object.entries(GROUPS)
-    .map(([group, list]) => [group, list.split("|").map(parted).filter(({ words }) => words.includes(wanted))])
+    .map(([group, list]) => [
+      group,
+      list
+        .split("|")
+        .map(parted)
+        .filter(({ words }) => words.includes(wanted)),
+    ])
     .filter(([, list]) => list.length > 0);
 }
 

@@ -39,6 +39,14 @@ export class List {
     this.#on.changed();
   }
 
+  /** Reads all of it again. Answers whether that worked. */
+  tryWhole() {
+    return this.load({ whole: true }).then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Something is not certain: asked together with whatever else is in the next moment. */
   ask() {
     this.#timer ??= setTimeout(() => {

@@ -48,7 +48,9 @@ export class Members {
       return name.split(/\s+/).some((word) => word.startsWith(wanted)) ? 1 : 2;
     };
     const scored = others.map((id) => ({ id, score: score(id), name: this.#users.name(id) }));
-    const people = scored.filter((one) => one.score < 2).sort((a, b) => a.score - b.score || a.name.localeCompare(b.name));
+    const people = scored
+      .filter((one) => one.score < 2)
+      .sort((a, b) => a.score - b.score || a.name.localeCompare(b.name));
     const words = may("mention_all", info) && info.kind !== "direct" ? ["all", "here"] : [];
     return [...people.map(({ id }) => id), ...words.filter((word) => word.startsWith(wanted))].slice(0, OFFERED);
   }

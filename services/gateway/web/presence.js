@@ -6,8 +6,9 @@ const TOGETHER_MS = 200;
 export class Presence {
   /** The server answers: dots may be shown. */
   known = false;
-  /** What this user set about themselves; null where the server has no such thing. */
-  own = { state: "auto" };
+  /** The server has no statuses. */
+  #mute = false;
+  #me;
   #rest;
   #ask;
   #changed;
@@ -18,7 +19,8 @@ export class Presence {
   #absent = false;
   #timer = null;
 
-  constructor({ rest, ask, changed }) {
+  constructor({ me, rest, ask, changed }) {
+    this.#me = me;
     this.#rest = rest;
     this.#ask = ask;
     this.#changed = changed;
@@ -50,24 +52,30 @@ export class Presence {
     if (!this.#absent && this.#news.size > 0) this.#timer ??= setTimeout(() => this.#watch(), TOGETHER_MS);
   }
 
-  onFrame({ states }) {
+  /** States of people, or how many of a big conversation are online. */
+  onFrame({ type, states, conversation, online }) {
     this.known = true;
+    if (type === "counts") this.#counts.set(conversation, online);
     for (const { user, ...state } of states ?? []) this.#states.set(user, state);
   }
 
-  onCounts({ conversation, online }) {
-    this.#counts.set(conversation, online);
+  /** How this user is seen, as `{state, text}` of a status; null where the server has no such thing. */
+  get own() {
+    if (!this.known || this.#mute) return null;
+    const { state, text = "" } = this.of(this.#me) ?? {};
+    return { state: { dnd: "dnd", offline: "invisible" }[state] ?? "auto", text };
   }
 
-  /** Throws a `Problem` where it is refused. */
+  /** Throws a `Problem` where it is refused; answers whether the server has statuses. */
   async set(status) {
     try {
-      this.own = (await this.#rest.setStatus(status)) ?? status;
+      await this.#rest.setStatus(status);
     } catch (problem) {
       if (problem.code !== "not_found" && problem.code !== "method_not_allowed") throw problem;
-      this.own = null;
+      this.#mute = true;
     }
     this.#changed();
+    return !this.#mute;
   }
 
   async #watch() {

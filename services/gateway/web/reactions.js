@@ -17,7 +17,10 @@ export function reacted(summaries, { user, emoji, op }, me) {
   const changed = op === "add" ? added(known, user, emoji) : removed(known, user);
   const mine = user === me ? op === "add" : (known?.mine ?? false);
   const next = changed.count > 0 ? [{ ...changed, mine }] : [];
-  return { reactions: place < 0 ? [...all, ...next] : [...all.slice(0, place), ...next, ...all.slice(place + 1)], sure };
+  return {
+    reactions: place < 0 ? [...all, ...next] : [...all.slice(0, place), ...next, ...all.slice(place + 1)],
+    sure,
+  };
 }
 
 function added(known, user, emoji) {

@@ -100,8 +100,21 @@ export class Session {
 function deviceName() {
   const { userAgent } = navigator;
   const named = (names) => names.find(([, mark]) => userAgent.includes(mark))?.[0];
-  const browser = named([["Edge", "Edg/"], ["Opera", "OPR/"], ["Firefox", "Firefox/"], ["Chrome", "Chrome/"], ["Safari", "Safari/"]]);
-  const system = named([["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac", "Mac OS"], ["Linux", "Linux"]]);
+  const browser = named([
+    ["Edge", "Edg/"],
+    ["Opera", "OPR/"],
+    ["Firefox", "Firefox/"],
+    ["Chrome", "Chrome/"],
+    ["Safari", "Safari/"],
+  ]);
+  const system = named([
+    ["Android", "Android"],
+    ["iPhone", "iPhone"],
+    ["iPad", "iPad"],
+    ["Windows", "Windows"],
+    ["Mac", "Mac OS"],
+    ["Linux", "Linux"],
+  ]);
   return [browser ?? "Browser", system].filter(Boolean).join(" on ");
 }
 

@@ -21,7 +21,8 @@ export class Store {
   /** Pinned ones, then the newest first, ties by id: positions of different shards cannot be compared. */
   list() {
     const pinned = ({ info }) => Number(info.settings?.pinned ?? false);
-    const newestFirst = (a, b) => b.touchedAt.localeCompare(a.touchedAt) || (a.id < b.id ? -1 : 1);
+    const newestFirst = (a, b) =>
+      Number(a.touchedAt < b.touchedAt) - Number(a.touchedAt > b.touchedAt) || (a.id < b.id ? -1 : 1);
     return [...this.conversations.values()].sort((a, b) => pinned(b) - pinned(a) || newestFirst(a, b));
   }
 

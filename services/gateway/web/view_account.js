@@ -43,7 +43,8 @@ export function showAccount(chat, { logOut, help }) {
 
 function profilePart(chat) {
   const { profile, users, actions, me } = chat;
-  const text = (id, value, props) => h("input", { id, type: "text", autocomplete: "off", value: value ?? "", ...props });
+  const text = (id, value, props) =>
+    h("input", { id, type: "text", autocomplete: "off", value: value ?? "", ...props });
   const name = text("my-name", profile.display_name, { maxlength: 64, placeholder: profile.name });
   const picture = text("my-picture", profile.avatar_url, { type: "url", maxlength: 512, placeholder: "https://…" });
   const save = saveButton("save-profile", async () => {
@@ -57,11 +58,8 @@ function profilePart(chat) {
     h("div", {}, h("strong", {}, users.name(me)), h("span", {}, users.handle(me))),
   ];
   const card = h("div", { class: "profile-card" }, ...face());
-  const receipts = toggle(
-    "Read receipts",
-    "Others see how far you have read.",
-    profile.receipts ?? true,
-    (on) => actions.changeMe({ receipts: on }),
+  const receipts = toggle("Read receipts", "Others see how far you have read.", profile.receipts ?? true, (on) =>
+    actions.changeMe({ receipts: on }),
   );
   return h(
     "div",
@@ -82,8 +80,18 @@ function lookPart() {
     ["light", "Light"],
     ["dark", "Dark"],
   ];
-  const notices = toggle("Notices of the system", "For messages that call you while this page is hidden.", noticesOn(), setNotices);
-  return h("div", { class: "tab-part" }, field(null, "Look", choice("look", options, look(), setLook).element), notices);
+  const notices = toggle(
+    "Notices of the system",
+    "For messages that call you while this page is hidden.",
+    noticesOn(),
+    setNotices,
+  );
+  return h(
+    "div",
+    { class: "tab-part" },
+    field(null, "Look", choice("look", options, look(), setLook).element),
+    notices,
+  );
 }
 
 function devicesPart(chat) {
@@ -121,11 +129,17 @@ function blockedPart(chat) {
     const rows = chat.blocks.all.map(({ user }) => {
       const lift = () => attempt(() => chat.blocks.lift(user)).then(fill);
       const button = h("button", { class: "quiet small", type: "button", onclick: lift }, "Unblock");
-      const words = h("span", { class: "member-name" }, h("strong", {}, chat.users.name(user)), h("small", {}, chat.users.handle(user)));
+      const words = h(
+        "span",
+        { class: "member-name" },
+        h("strong", {}, chat.users.name(user)),
+        h("small", {}, chat.users.handle(user)),
+      );
       return h("li", { "data-user": user }, avatarOf(chat, user), words, button);
     });
     list.replaceChildren(...rows);
-    if (rows.length === 0) list.append(h("li", { class: "hint" }, "Nobody. People are blocked from their menu in a conversation."));
+    if (rows.length === 0)
+      list.append(h("li", { class: "hint" }, "Nobody. People are blocked from their menu in a conversation."));
   };
   fill();
   attempt(() => chat.blocks.load()).then(fill);
@@ -147,7 +161,11 @@ function accountPart(chat) {
     confirm("Close your account?", "You are logged out everywhere and cannot log in again.", "Close it", () =>
       chat.rest.deactivate(),
     );
-  const end = h("button", { class: "danger small", type: "button", id: "deactivate", onclick: close }, "Close the account…");
+  const end = h(
+    "button",
+    { class: "danger small", type: "button", id: "deactivate", onclick: close },
+    "Close the account…",
+  );
   const fields = [field("old-password", "Present password", old), field("new-password", "New password", fresh)];
   return h("div", { class: "tab-part" }, ...fields, hint, save, h("div", {}, end));
 }

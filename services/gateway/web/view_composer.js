@@ -114,7 +114,11 @@ export class Composer {
     if (!message) return;
     const { users } = this.#chat;
     const title = reply ? `Replying to ${users.name(message.by)}` : "Editing";
-    const words = h("span", {}, toLine(message.text, (id) => users.name(id)));
+    const words = h(
+      "span",
+      {},
+      toLine(message.text, (id) => users.name(id)),
+    );
     const close = { class: "icon-button", type: "button", "aria-label": "Cancel", title: "Cancel (Esc)" };
     const cancel = h("button", { ...close, onclick: () => this.cancel() && this.focus() }, icon("close"));
     const mark = icon(reply ? "reply" : "edit");

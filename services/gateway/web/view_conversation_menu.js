@@ -33,13 +33,19 @@ export function conversationMenu(chat, conversation, anchor) {
     null,
     ...mute,
     kind !== "direct" &&
-      row("mentions", "at", "Only mentions count", set({ notify: onlyMentions ? "all" : "mentions" }), { on: onlyMentions }),
+      row("mentions", "at", "Only mentions count", set({ notify: onlyMentions ? "all" : "mentions" }), {
+        on: onlyMentions,
+      }),
     visibility === "public" ? null : false,
     visibility === "public" && row("link", "link", "Copy the link", () => copy(linkTo(conversation.id))),
     kind !== "direct" ? null : false,
     kind !== "direct" && row("leave", "leave", "Leave…", () => leave(chat, conversation), { danger: true }),
   ];
-  menu(anchor, rows.filter((one) => one !== false), { label: "Conversation" });
+  menu(
+    anchor,
+    rows.filter((one) => one !== false),
+    { label: "Conversation" },
+  );
 }
 
 /** Asks, then leaves. */

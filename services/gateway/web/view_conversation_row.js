@@ -39,7 +39,11 @@ export function conversationRow(chat, conversation) {
         h("span", { class: "conversation-preview" }, preview),
         h("span", { class: "badges" }, ...badges(unread, { failed, muted })),
       ),
-      h("button", { class: "conversation-more", type: "button", tabindex: -1, "aria-label": `More about ${title}` }, icon("more")),
+      h(
+        "button",
+        { class: "conversation-more", type: "button", tabindex: -1, "aria-label": `More about ${title}` },
+        icon("more"),
+      ),
     );
   const state = [title, classes, preview, when, unread.count, unread.mentions, failed, picture, pinned];
   return { key: id, state: JSON.stringify([...state, presence.of(peer)?.state]), make };
@@ -54,7 +58,9 @@ function badges({ count, mentions }, { failed, muted }) {
   }
   if (count > 0) {
     const words = `${shownCount(count)} unread`;
-    shown.push(h("span", { class: muted ? "badge quiet-badge" : "badge", title: words, "aria-label": words }, shownCount(count)));
+    shown.push(
+      h("span", { class: muted ? "badge quiet-badge" : "badge", title: words, "aria-label": words }, shownCount(count)),
+    );
   }
   return shown;
 }

@@ -19,7 +19,13 @@ export function showCreate(chat, created) {
   const kind = choice("kind", kinds, "group", update);
   const visibility = choice("visibility", visibilities, "private", update);
   const title = h("input", { id: "title", type: "text", maxlength: 128, autocomplete: "off", placeholder: "Design" });
-  const topic = h("input", { id: "topic", type: "text", maxlength: 1_024, autocomplete: "off", placeholder: "Optional" });
+  const topic = h("input", {
+    id: "topic",
+    type: "text",
+    maxlength: 1_024,
+    autocomplete: "off",
+    placeholder: "Optional",
+  });
   const titleField = field("title", "Title", title);
   const topicField = field("topic", "Topic", topic);
   const visibilityField = field(null, "Who can join", visibility.element, h("p", { class: "hint" }));
@@ -35,7 +41,8 @@ export function showCreate(chat, created) {
       visibility: visibility.value,
       members: people.ids,
     };
-    if (options.kind === "direct" && options.members.length !== 1) throw new Error("Choose the one person to talk with.");
+    if (options.kind === "direct" && options.members.length !== 1)
+      throw new Error("Choose the one person to talk with.");
     const id = await chat.actions.create(options);
     close();
     created(id);
@@ -59,7 +66,13 @@ export function showCreate(chat, created) {
 /** Public conversations are joined by their link or id. */
 export function showJoin(chat, joined) {
   const props = { autocomplete: "off", spellcheck: "false", class: "mono", autofocus: true };
-  const id = h("input", { id: "join-id", type: "text", maxlength: 300, placeholder: `${location.origin}/#c/…`, ...props });
+  const id = h("input", {
+    id: "join-id",
+    type: "text",
+    maxlength: 300,
+    placeholder: `${location.origin}/#c/…`,
+    ...props,
+  });
   const submit = h("button", { class: "primary", type: "submit" }, "Join");
   const hint = h("p", { class: "hint" }, "Its members find both under “Members and details”.");
   const parts = [field("join-id", "Link or id of a public conversation", id), hint];

@@ -31,7 +31,9 @@ export class Details {
   #drawCard() {
     const { info, peer, id } = this.#conversation;
     const title = this.#chat.title(this.#conversation);
-    const words = peer ? [this.#chat.users.handle(peer), presenceWords(this.#chat, peer)].filter(Boolean).join(" · ") : kindWords(info);
+    const words = peer
+      ? [this.#chat.users.handle(peer), presenceWords(this.#chat, peer)].filter(Boolean).join(" · ")
+      : kindWords(info);
     const picture = peer ? this.#chat.users.picture(peer) : info.avatar_url;
     const edit = { class: "quiet small", type: "button", id: "edit-conversation" };
     const make = () =>
@@ -58,21 +60,36 @@ export class Details {
         "div",
         { class: "details-foot" },
         info.visibility === "public"
-          ? h("button", { class: "row-button", type: "button", onclick: () => copy(linkTo(id)) }, icon("link"), "Copy the link to join")
+          ? h(
+              "button",
+              { class: "row-button", type: "button", onclick: () => copy(linkTo(id)) },
+              icon("link"),
+              "Copy the link to join",
+            )
           : null,
         idLine("Conversation id", id),
         info.kind === "direct"
           ? null
           : h(
               "button",
-              { class: "row-button danger-row", type: "button", id: "leave", onclick: () => leave(this.#chat, this.#conversation) },
+              {
+                class: "row-button danger-row",
+                type: "button",
+                id: "leave",
+                onclick: () => leave(this.#chat, this.#conversation),
+              },
               icon("leave"),
               "Leave",
             ),
         may("delete_conversation", info) && info.kind !== "direct"
           ? h(
               "button",
-              { class: "row-button danger-row", type: "button", id: "delete-conversation", onclick: () => this.#delete() },
+              {
+                class: "row-button danger-row",
+                type: "button",
+                id: "delete-conversation",
+                onclick: () => this.#delete(),
+              },
               icon("trash"),
               "Delete for everybody",
             )
@@ -96,7 +113,8 @@ function kindWords({ kind, visibility }) {
 /** Title, topic, picture, who may join; refused if somebody else changed it meanwhile. */
 function showSettings(chat, conversation) {
   const { info } = conversation;
-  const text = (id, value, props) => h("input", { id, type: "text", autocomplete: "off", value: value ?? "", ...props });
+  const text = (id, value, props) =>
+    h("input", { id, type: "text", autocomplete: "off", value: value ?? "", ...props });
   const title = text("edit-title", info.title, { maxlength: 128 });
   const topic = h("textarea", { id: "edit-topic", rows: 3, maxlength: 1_024 });
   topic.value = info.topic ?? "";
@@ -117,7 +135,12 @@ function showSettings(chat, conversation) {
   const submit = h("button", { class: "primary", type: "submit", id: "save" }, "Save");
   const close = show("Edit the conversation", parts, [submit], async () => {
     const filled = (input) => input.value.trim() || null;
-    const body = { title: filled(title), topic: filled(topic), avatar_url: filled(picture), visibility: visibility.value };
+    const body = {
+      title: filled(title),
+      topic: filled(topic),
+      avatar_url: filled(picture),
+      visibility: visibility.value,
+    };
     try {
       await chat.actions.change(conversation, body, version);
     } catch (problem) {

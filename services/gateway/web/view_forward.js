@@ -22,7 +22,12 @@ export function showForward(chat, conversation, message) {
   const list = h("ul", { class: "pick-list" });
   const submit = h("button", { class: "primary", type: "submit", id: "forward" }, "Forward");
   const who = chat.users.name(message.by);
-  const excerpt = h("blockquote", {}, h("strong", {}, who), toLine(message.text, (id) => chat.users.name(id)));
+  const excerpt = h(
+    "blockquote",
+    {},
+    h("strong", {}, who),
+    toLine(message.text, (id) => chat.users.name(id)),
+  );
   const parts = [excerpt, h("div", { class: "field" }, search), list, h("div", { class: "field" }, comment)];
   const close = show("Forward a message", parts, [submit], async () => {
     if (chosen.size === 0) throw new Error("Choose a conversation first.");
@@ -45,7 +50,11 @@ export function showForward(chat, conversation, message) {
       };
       const box = { type: "checkbox", value: one.id, checked: chosen.has(one.id), onchange };
       const face = avatar(one.peer ?? one.id, title, one.info.avatar_url ?? chat.users.picture(one.peer));
-      return { key: one.id, state: title, make: () => h("li", {}, h("label", {}, face, h("span", {}, title), h("input", box))) };
+      return {
+        key: one.id,
+        state: title,
+        make: () => h("li", {}, h("label", {}, face, h("span", {}, title), h("input", box))),
+      };
     });
     reconcile(list, rows);
   }

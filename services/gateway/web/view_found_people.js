@@ -40,7 +40,8 @@ export class FoundPeople {
       const props = { type: "button", "data-user": id, onclick: () => this.#talk(id) };
       return { key: id, state: name, make: () => h("li", {}, h("button", props, face(this.#chat, id), words)) };
     });
-    if (rows.length > 0) rows.unshift({ key: "title", state: "", make: () => h("li", { class: "found-title" }, "People") });
+    if (rows.length > 0)
+      rows.unshift({ key: "title", state: "", make: () => h("li", { class: "found-title" }, "People") });
     reconcile(this.element, rows);
   }
 

@@ -43,21 +43,24 @@ export class ThreadHead {
         ),
         this.#button("pins", "pin", "Pinned messages", this.#on.pins),
         this.#button("details", "people", "Members and details", this.#on.details),
-        this.#button("more", "more", "More", (event) =>
-          conversationMenu(chat, chat.current, event.currentTarget),
-        ),
+        this.#button("more", "more", "More", (event) => conversationMenu(chat, chat.current, event.currentTarget)),
       );
     const state = [id, title, about, picture, dot, muted].join("|");
     reconcile(this.element, [{ key: "head", state, make }]);
   }
 
   #button(id, name, label, onclick) {
-    return h("button", { class: "icon-button", type: "button", id, title: label, "aria-label": label, onclick }, icon(name));
+    return h(
+      "button",
+      { class: "icon-button", type: "button", id, title: label, "aria-label": label, onclick },
+      icon(name),
+    );
   }
 }
 
 function aboutOf(chat, { info, peer, id }) {
-  if (info.kind === "direct") return [peer && chat.users.handle(peer), peer && presenceWords(chat, peer)].filter(Boolean).join(" · ");
+  if (info.kind === "direct")
+    return [peer && chat.users.handle(peer), peer && presenceWords(chat, peer)].filter(Boolean).join(" · ");
   const count = info.members_count;
   const online = chat.presence.count(id);
   return [

@@ -4,28 +4,37 @@ import { h } from "./dom.js";
 import { show } from "./view_dialog.js";
 
 const KEYS = [
-  ["Anywhere", [
-    ["Ctrl K", "Search conversations"],
-    ["Alt ↑ ↓", "Previous, next conversation"],
-    ["Alt Shift ↓", "Next unread conversation"],
-    ["Ctrl Shift L", "Light or dark"],
-    ["Ctrl /", "This list"],
-    ["Esc", "Close, or leave what was begun"],
-  ]],
-  ["Writing", [
-    ["Enter", "Send"],
-    ["Shift Enter", "New line"],
-    ["↑", "Edit your last message, in an empty field"],
-    ["@", "Mention somebody"],
-    ["**bold** _italic_", "Also ~~struck~~, `code`, ```block```"],
-  ]],
-  ["On a message (Tab to the messages, then ↑ ↓)", [
-    ["R", "Reply"],
-    ["E", "Edit"],
-    ["+", "React"],
-    ["Delete", "Delete"],
-    ["Enter", "More"],
-  ]],
+  [
+    "Anywhere",
+    [
+      ["Ctrl K", "Search conversations"],
+      ["Alt ↑ ↓", "Previous, next conversation"],
+      ["Alt Shift ↓", "Next unread conversation"],
+      ["Ctrl Shift L", "Light or dark"],
+      ["Ctrl /", "This list"],
+      ["Esc", "Close, or leave what was begun"],
+    ],
+  ],
+  [
+    "Writing",
+    [
+      ["Enter", "Send"],
+      ["Shift Enter", "New line"],
+      ["↑", "Edit your last message, in an empty field"],
+      ["@", "Mention somebody"],
+      ["**bold** _italic_", "Also ~~struck~~, `code`, ```block```"],
+    ],
+  ],
+  [
+    "On a message (Tab to the messages, then ↑ ↓)",
+    [
+      ["R", "Reply"],
+      ["E", "Edit"],
+      ["+", "React"],
+      ["Delete", "Delete"],
+      ["Enter", "More"],
+    ],
+  ],
 ];
 
 export function showHelp() {

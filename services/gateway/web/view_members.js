@@ -22,7 +22,12 @@ export class MemberList {
   element = h("section", { class: "panel-part" });
   #chat;
   #conversation;
-  #filter = h("input", { type: "search", class: "member-filter", placeholder: "Find a member", "aria-label": "Find a member" });
+  #filter = h("input", {
+    type: "search",
+    class: "member-filter",
+    placeholder: "Find a member",
+    "aria-label": "Find a member",
+  });
   #list = h("ul", { class: "members" });
   #head = h("h3", {});
   #add;
@@ -32,7 +37,12 @@ export class MemberList {
     this.#chat = chat;
     this.#conversation = conversation;
     const add = () => showAdd(chat, conversation);
-    this.#add = h("button", { class: "quiet small", type: "button", id: "add-people", onclick: add }, icon("plus"), "Add");
+    this.#add = h(
+      "button",
+      { class: "quiet small", type: "button", id: "add-people", onclick: add },
+      icon("plus"),
+      "Add",
+    );
     const bans = () => showBans(chat, conversation);
     this.#bans = h("button", { class: "quiet small", type: "button", id: "bans", onclick: bans }, "Banned");
     this.#filter.addEventListener("input", () => this.draw());
@@ -54,12 +64,15 @@ export class MemberList {
     }
     const wanted = this.#filter.value.trim().toLowerCase();
     const named = all.map((member) => ({ ...member, name: this.#chat.users.name(member.user) }));
-    const shown = named.filter(({ name, user }) => `${name} ${this.#chat.users.handle(user)}`.toLowerCase().includes(wanted));
+    const shown = named.filter(({ name, user }) =>
+      `${name} ${this.#chat.users.handle(user)}`.toLowerCase().includes(wanted),
+    );
     const rank = ["owner", "admin", "moderator", "member", "guest", "reader"];
     shown.sort((a, b) => rank.indexOf(a.role) - rank.indexOf(b.role) || a.name.localeCompare(b.name));
     this.#chat.presence.want(shown.slice(0, WATCHED).map(({ user }) => user));
     const rows = shown.map((member) => this.#row(member));
-    if (members === null) rows.push({ key: "wait", state: "", make: () => h("li", {}, h("span", { class: "spinner" })) });
+    if (members === null)
+      rows.push({ key: "wait", state: "", make: () => h("li", {}, h("span", { class: "spinner" })) });
     reconcile(this.#list, rows);
   }
 
@@ -74,7 +87,12 @@ export class MemberList {
         "li",
         { "data-user": user },
         face(this.#chat, user),
-        h("span", { class: "member-name" }, h("strong", {}, name, user === me ? h("small", {}, " you") : null), h("small", {}, words)),
+        h(
+          "span",
+          { class: "member-name" },
+          h("strong", {}, name, user === me ? h("small", {}, " you") : null),
+          h("small", {}, words),
+        ),
         kind === "direct" || role === "member" ? null : h("span", { class: `role ${role}` }, role),
         user === me && role === "reader" ? null : h("button", { ...acts, onclick }, icon("more")),
       );
@@ -94,24 +112,33 @@ export function memberMenu(chat, conversation, { user, role }, anchor) {
   const roles = !group || role === undefined ? [] : self ? below(info) : grantable(info, role);
   const kick = () => confirm(`Remove ${name}?`, "They can be added again.", "Remove", () => rest.remove(id, user));
   const block = () =>
-    confirm(`Block ${name}?`, "You cannot write to each other, and what they write in groups is hidden from you.", "Block", () =>
-      blocks.add(user),
+    confirm(
+      `Block ${name}?`,
+      "You cannot write to each other, and what they write in groups is hidden from you.",
+      "Block",
+      () => blocks.add(user),
     );
   const rows = [
     !self && row("talk", "chat", "Write directly", () => attempt(() => actions.talkTo(user))),
     roles.length > 0 ? null : false,
     ...roles.map((one) => {
       const words = self ? `Step down to ${one}` : `Make ${one}`;
-      return row(`role-${one}`, "star", words, () => attempt(() => setRole(chat, conversation, user, one)), { on: one === role });
+      return row(`role-${one}`, "star", words, () => attempt(() => setRole(chat, conversation, user, one)), {
+        on: one === role,
+      });
     }),
     !self && group && role && lower && may("kick", info) ? null : false,
     !self && group && role && lower && may("kick", info) && row("kick", "leave", "Remove…", kick, { danger: true }),
-    !self && group && lower && may("ban", info) &&
+    !self &&
+      group &&
+      lower &&
+      may("ban", info) &&
       row("ban", "ban", "Ban…", () => showBan(chat, conversation, user), { danger: true }),
     self ? false : null,
-    !self && (blocks.has(user)
-      ? row("unblock", "ban", "Unblock", () => attempt(() => blocks.lift(user)))
-      : row("block", "ban", "Block…", block, { danger: true })),
+    !self &&
+      (blocks.has(user)
+        ? row("unblock", "ban", "Unblock", () => attempt(() => blocks.lift(user)))
+        : row("block", "ban", "Block…", block, { danger: true })),
   ].filter((one) => one !== false && one !== undefined);
   if (rows.length === 0) return;
   menu(anchor, rows, { label: name });
@@ -126,7 +153,12 @@ async function setRole(chat, conversation, user, role) {
 function showBan(chat, { id }, user) {
   const name = chat.users.name(user);
   const time = h("select", { id: "ban-for" }, ...BANS.map(([value, label]) => h("option", { value }, label)));
-  const reason = h("input", { type: "text", id: "ban-reason", maxlength: 500, placeholder: "For moderators, optional" });
+  const reason = h("input", {
+    type: "text",
+    id: "ban-reason",
+    maxlength: 500,
+    placeholder: "For moderators, optional",
+  });
   const parts = [field("ban-for", "How long", time), field("ban-reason", "Why", reason)];
   confirm(
     `Ban ${name}?`,
@@ -146,16 +178,28 @@ async function showBans(chat, { id }) {
   const fill = () =>
     attempt(async () => {
       const bans = await everything((cursor) => chat.rest.bans(id, cursor));
-      const draw = () => list.replaceChildren(...(bans.length > 0 ? bans.map(row) : [h("li", { class: "hint" }, "Nobody.")]));
+      const draw = () =>
+        list.replaceChildren(...(bans.length > 0 ? bans.map(row) : [h("li", { class: "hint" }, "Nobody.")]));
       draw();
       setTimeout(() => list.isConnected && draw(), 400);
     });
   const row = ({ user, by, reason, until }) => {
     const lift = () => attempt(() => chat.rest.unban(id, user)).then(fill);
     const how = until ? `${howLong(Date.parse(until) - Date.now())} left` : "for good";
-    const words = h("small", { title: until ? fullTime(until) : undefined }, `by ${chat.users.name(by)}, ${how}`, reason ? ` · ${reason}` : "");
+    const words = h(
+      "small",
+      { title: until ? fullTime(until) : undefined },
+      `by ${chat.users.name(by)}, ${how}`,
+      reason ? ` · ${reason}` : "",
+    );
     const name = h("span", { class: "member-name" }, h("strong", {}, chat.users.name(user)), words);
-    return h("li", { "data-user": user }, face(chat, user), name, h("button", { class: "quiet small", type: "button", onclick: lift }, "Lift"));
+    return h(
+      "li",
+      { "data-user": user },
+      face(chat, user),
+      name,
+      h("button", { class: "quiet small", type: "button", onclick: lift }, "Lift"),
+    );
   };
   await fill();
 }

@@ -13,7 +13,13 @@ export class MentionList {
   #inserted;
   #offered = [];
   #place = 0;
-  element = h("ul", { class: "mention-list", id: "mention-list", role: "listbox", "aria-label": "People", hidden: true });
+  element = h("ul", {
+    class: "mention-list",
+    id: "mention-list",
+    role: "listbox",
+    "aria-label": "People",
+    hidden: true,
+  });
 
   constructor(chat, text, inserted) {
     this.#chat = chat;
@@ -77,7 +83,9 @@ export class MentionList {
     const { users } = this.#chat;
     const rows = this.#offered.map((id, place) => {
       const chosen = place === this.#place;
-      const face = WORDS[id] ? h("span", { class: "avatar hue-0", "aria-hidden": "true" }, "@") : avatarOf(this.#chat, id);
+      const face = WORDS[id]
+        ? h("span", { class: "avatar hue-0", "aria-hidden": "true" }, "@")
+        : avatarOf(this.#chat, id);
       const name = WORDS[id] ? `@${id}` : users.name(id);
       const words = WORDS[id] ?? users.handle(id);
       // Before the field loses the focus.
@@ -86,7 +94,11 @@ export class MentionList {
         this.#insert(id);
       };
       const props = { role: "option", "aria-selected": String(chosen), "data-user": id, onpointerdown };
-      return { key: id, state: name + words + chosen, make: () => h("li", props, face, h("span", {}, name), h("small", {}, words)) };
+      return {
+        key: id,
+        state: name + words + chosen,
+        make: () => h("li", props, face, h("span", {}, name), h("small", {}, words)),
+      };
     });
     reconcile(this.element, rows);
     const active = this.element.children[this.#place];

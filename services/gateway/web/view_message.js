@@ -20,7 +20,9 @@ export function messageRow(view, row, { together, readers, tick }) {
   const calls = !row.deleted && actions.callsMe(row);
   const quoted = row.reply_to && !row.deleted ? chat.history.referred(conversation, row.reply_to) : null;
   const source = row.forward_of && !row.deleted ? sourceOf(chat, row.forward_of) : null;
-  const people = [row.by, quoted?.by, ...(row.mentions ?? []), ...readers].filter((id) => id && id !== "all" && id !== "here");
+  const people = [row.by, quoted?.by, ...(row.mentions ?? []), ...readers].filter(
+    (id) => id && id !== "all" && id !== "here",
+  );
   const named = people.map((id) => users.name(id));
   const flags = { mine, theirs: !mine, first: !together, calls, pinned: row.pinned, edited: view.editing === row.id };
   const classes = ["message", state, ...Object.keys(flags).filter((flag) => flags[flag])].join(" ");
@@ -53,7 +55,7 @@ function element(view, row, { classes, state, together, hidden, quoted, source, 
   const props = { "data-client-id": row.client_id, "data-seq": row.seq, "data-id": row.id, "data-state": state };
   return h(
     "li",
-    { class: classes, tabindex: -1, "aria-label": `${name}, ${clockTime(row.at)}`, ...props },
+    { class: classes, tabindex: -1, ...props },
     gutter,
     h(
       "div",
@@ -132,7 +134,11 @@ function note({ chat }, row, state) {
   }
   if (state === "done" || !row.code) return null;
   const quick = row.code === "rate_limited" || row.code === "slow_mode";
-  return h("p", { class: "hint" }, quick ? "You write fast: it is sent in a moment." : "The server is busy: trying again.");
+  return h(
+    "p",
+    { class: "hint" },
+    quick ? "You write fast: it is sent in a moment." : "The server is busy: trying again.",
+  );
 }
 
 function ticks({ name, words }) {

@@ -15,9 +15,20 @@ export class Panel {
   constructor(chat, kinds) {
     this.#chat = chat;
     this.#kinds = kinds;
-    const close = { class: "icon-button", type: "button", id: "close-panel", "aria-label": "Close", title: "Close (Esc)" };
+    const close = {
+      class: "icon-button",
+      type: "button",
+      id: "close-panel",
+      "aria-label": "Close",
+      title: "Close (Esc)",
+    };
     const head = h("header", {}, this.#title, h("button", { ...close, onclick: () => this.close() }, icon("close")));
-    this.element = h("aside", { class: "panel", hidden: true, "aria-label": "About the conversation" }, head, this.#body);
+    this.element = h(
+      "aside",
+      { class: "panel", hidden: true, "aria-label": "About the conversation" },
+      head,
+      this.#body,
+    );
   }
 
   get isOpen() {

@@ -76,7 +76,8 @@ export class People {
       return {
         key: user.id,
         state: name,
-        make: () => h("li", {}, h("button", pick, avatar(user.id, name, user.avatar_url), name, h("small", {}, handle))),
+        make: () =>
+          h("li", {}, h("button", pick, avatar(user.id, name, user.avatar_url), name, h("small", {}, handle))),
       };
     });
     reconcile(this.#found, rows);

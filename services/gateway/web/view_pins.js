@@ -26,7 +26,8 @@ export class Pins {
     if (pins === null) this.#load();
     const rows = (pins ?? []).map((message) => this.#row(message));
     const state = pins === null ? "loading" : pins.length === 0 ? "empty" : null;
-    const hint = () => h("li", { class: "hint" }, "Nothing is pinned. What matters for long can be pinned from its menu.");
+    const hint = () =>
+      h("li", { class: "hint" }, "Nothing is pinned. What matters for long can be pinned from its menu.");
     const spinner = () => h("li", {}, h("span", { class: "spinner" }));
     if (state && rows.length === 0) rows.push({ key: state, state, make: state === "empty" ? hint : spinner });
     reconcile(this.element, rows);
@@ -62,7 +63,11 @@ export class Pins {
           may("pin", this.#conversation.info) ? h("button", { ...unpin, onclick: take }, icon("close")) : null,
         ),
         h("p", { class: "pin-text" }, ...written(this.#chat, message)),
-        h("button", { class: "link", type: "button", onclick: () => this.#jump(message.id) }, "Show in the conversation"),
+        h(
+          "button",
+          { class: "link", type: "button", onclick: () => this.#jump(message.id) },
+          "Show in the conversation",
+        ),
       );
     return { key: message.id, state: JSON.stringify([name, message.text, message.version]), make };
   }

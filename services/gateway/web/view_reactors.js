@@ -14,7 +14,12 @@ export async function showReactors(chat, conversation, message) {
     const draw = () => {
       const groups = [...byEmoji].map(([emoji, reactions]) => {
         const people = reactions.map(({ user }) => h("li", {}, avatarOf(chat, user), chat.users.name(user)));
-        return h("section", {}, h("h3", {}, `${emoji} ${reactions.length}`), h("ul", { class: "people-list" }, ...people));
+        return h(
+          "section",
+          {},
+          h("h3", {}, `${emoji} ${reactions.length}`),
+          h("ul", { class: "people-list" }, ...people),
+        );
       });
       list.replaceChildren(...(groups.length > 0 ? groups : [h("p", { class: "hint" }, "Nobody, any more.")]));
     };

@@ -34,7 +34,13 @@ export function rowsOf(view) {
       rows.push(noticeRow(chat, row));
     } else {
       const together = goesOn(before, row);
-      rows.push(messageRow(view, row, { together, readers: seen.get(row.seq) ?? [], tick: tickOf(chat, conversation, row, lastRead) }));
+      rows.push(
+        messageRow(view, row, {
+          together,
+          readers: seen.get(row.seq) ?? [],
+          tick: tickOf(chat, conversation, row, lastRead),
+        }),
+      );
     }
     before = row;
   }

@@ -15,12 +15,15 @@ const FILTERS = [
   ["archived", "Archive"],
 ];
 const ON_SCREEN = 60;
+const STEP = 150; // rows made at once: more when somebody scrolls to them
+const NEAR_PX = 400;
 
 /** Pinned ones, then the newest; typing in the search field filters by name. */
 export class Sidebar {
   #chat;
   #on;
   #filter = "all";
+  #most = STEP;
   #search = h("input", {
     type: "search",
     id: "search",
@@ -37,12 +40,17 @@ export class Sidebar {
     onkeydown: (event) => this.#onListKey(event),
     oncontextmenu: (event) => this.#onContext(event),
     onclick: (event) => this.#onClick(event),
+    onscroll: () => this.#onScroll(),
   });
   #filters = h("div", { class: "filters", role: "group", "aria-label": "Show" });
   #people;
   #empty = h("div", { class: "sidebar-empty" });
   #status = h("div", { class: "status", id: "status", role: "status" });
-  #profile = h("button", { class: "profile", onclick: () => this.#on.profile(), "aria-label": "Your profile and settings" });
+  #profile = h("button", {
+    class: "profile",
+    onclick: () => this.#on.profile(),
+    "aria-label": "Your profile and settings",
+  });
   #look = h("button", { class: "icon-button", id: "look", type: "button", onclick: () => this.toggleLook() });
   #countdown = null;
 
@@ -51,7 +59,12 @@ export class Sidebar {
     this.#on = on;
     this.#people = new FoundPeople(chat, (user) => this.#talk(user));
     const create = { class: "icon-button", id: "new", title: "New conversation", "aria-label": "New conversation" };
-    const join = { class: "icon-button", id: "join", title: "Join by link", "aria-label": "Join a conversation by its link" };
+    const join = {
+      class: "icon-button",
+      id: "join",
+      title: "Join by link",
+      "aria-label": "Join a conversation by its link",
+    };
     for (const [name, label] of FILTERS) {
       const onclick = () => {
         this.#filter = name;
@@ -84,7 +97,7 @@ export class Sidebar {
     this.#chat.presence.want(shown.slice(0, ON_SCREEN).flatMap(({ peer }) => (peer ? [peer] : [])));
     reconcile(
       this.#list,
-      shown.map((conversation) => conversationRow(this.#chat, conversation)),
+      shown.slice(0, this.#most).map((conversation) => conversationRow(this.#chat, conversation)),
     );
     this.#people.search(this.#search.value.trim().toLowerCase());
     this.#people.draw();
@@ -131,7 +144,9 @@ export class Sidebar {
     const wanted = this.#search.value.trim().toLowerCase();
     const all = this.#chat.store.list();
     if (wanted) {
-      return all.filter((one) => this.#chat.title(one).toLowerCase().includes(wanted) || one.id.toLowerCase() === wanted);
+      return all.filter(
+        (one) => this.#chat.title(one).toLowerCase().includes(wanted) || one.id.toLowerCase() === wanted,
+      );
     }
     const archived = ({ info }) => info.settings?.archived === true;
     if (this.#filter === "archived") return all.filter(archived);
@@ -155,7 +170,8 @@ export class Sidebar {
     const waiting = !list.known && status.name !== "waiting" && status.name !== "stopped";
     const searching = this.#search.value.trim() !== "";
     const filtered = { unread: "All read.", archived: "Nothing is archived." }[this.#filter];
-    const state = count > 0 ? "none" : searching ? "nothing" : filtered && list.known ? "filtered" : waiting ? "loading" : "empty";
+    const state =
+      count > 0 ? "none" : searching ? "nothing" : filtered && list.known ? "filtered" : waiting ? "loading" : "empty";
     const make = {
       none: () => h("div", { hidden: true }),
       nothing: () => h("div", {}, "No conversation is called so."),
@@ -237,6 +253,13 @@ export class Sidebar {
     const more = target.closest(".conversation-more");
     if (more) conversationMenu(this.#chat, conversation, more);
     else if (target.closest(".conversation")) this.#on.select(id);
+  }
+
+  #onScroll() {
+    const { scrollHeight, scrollTop, clientHeight, childElementCount } = this.#list;
+    if (scrollHeight - scrollTop - clientHeight > NEAR_PX || childElementCount < this.#most) return;
+    this.#most += STEP;
+    this.draw();
   }
 
   #onContext(event) {

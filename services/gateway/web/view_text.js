@@ -8,7 +8,9 @@ const TAGS = { bold: "strong", italic: "em", strike: "s", code: "code" };
 
 /** What stands in a message. */
 export function written({ users, me }, { text, mentions, spans }) {
-  return cut(text, spans).flatMap(({ text: part, style }) => {
+  return cut(text, spans).flatMap(({ text: whole, style }, place, parts) => {
+    // A block ends its line by itself.
+    const part = parts[place - 1]?.style === "block" ? whole.replace(/^\n/, "") : whole;
     const isCode = style === "code" || style === "block";
     const nodes = pieces(part, mentions).flatMap((piece) =>
       piece.user ? [mention(users, me, piece.user)] : isCode ? [piece.text] : linked(piece.text),

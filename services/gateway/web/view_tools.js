@@ -27,7 +27,11 @@ export class Tools {
       return h("button", { ...props, onclick: act }, icon({ react: "smile", reply: "reply", more: "more" }[name]));
     };
     const quick = QUICK.slice(0, 3).map((emoji) =>
-      h("button", { class: "tool quick", type: "button", "data-emoji": emoji, "aria-label": `React with ${emoji}` }, emoji),
+      h(
+        "button",
+        { class: "tool quick", type: "button", "data-emoji": emoji, "aria-label": `React with ${emoji}` },
+        emoji,
+      ),
     );
     this.#bar = h(
       "div",
@@ -54,7 +58,8 @@ export class Tools {
     if (!message || message.deleted) return void this.#bar.remove();
     if (this.#bar.parentElement !== row) row.append(this.#bar);
     const { info } = this.#chat.current;
-    for (const button of this.#bar.querySelectorAll("[data-emoji], [data-act=react]")) button.hidden = !may("react", info);
+    for (const button of this.#bar.querySelectorAll("[data-emoji], [data-act=react]"))
+      button.hidden = !may("react", info);
     this.#bar.querySelector("[data-act=reply]").hidden = !may("send", info);
   }
 
@@ -101,17 +106,20 @@ export class Tools {
     const { info } = current;
     const row = (name, iconName, label, act, more) => ({ name, icon: iconName, label, act, ...more });
     const pinWords = message.pinned ? "Unpin" : "Pin to the conversation";
-    menu(anchor, [
-      may("send", info) && row("reply", "reply", "Reply", () => this.#on.reply(message)),
-      this.#mayEdit(message) && row("edit", "edit", "Edit", () => this.#on.edit(message)),
-      row("forward", "forward", "Forward…", () => showForward(this.#chat, current, message)),
-      may("pin", info) && row("pin", "pin", pinWords, () => attempt(() => actions.pin(current, message))),
-      message.reactions?.length > 0 &&
-        row("reactors", "people", "Who reacted", () => showReactors(this.#chat, current, message)),
-      row("copy", "copy", "Copy text", () => copy(this.#chat.members.toPlain(message))),
-      this.#mayErase(message) ? null : false,
-      this.#mayErase(message) && row("delete", "trash", "Delete…", () => this.#erase(message), { danger: true }),
-    ].filter((one) => one !== false && one !== undefined));
+    menu(
+      anchor,
+      [
+        may("send", info) && row("reply", "reply", "Reply", () => this.#on.reply(message)),
+        this.#mayEdit(message) && row("edit", "edit", "Edit", () => this.#on.edit(message)),
+        row("forward", "forward", "Forward…", () => showForward(this.#chat, current, message)),
+        may("pin", info) && row("pin", "pin", pinWords, () => attempt(() => actions.pin(current, message))),
+        message.reactions?.length > 0 &&
+          row("reactors", "people", "Who reacted", () => showReactors(this.#chat, current, message)),
+        row("copy", "copy", "Copy text", () => copy(this.#chat.members.toPlain(message))),
+        this.#mayErase(message) ? null : false,
+        this.#mayErase(message) && row("delete", "trash", "Delete…", () => this.#erase(message), { danger: true }),
+      ].filter((one) => one !== false && one !== undefined),
+    );
   }
 
   #erase(message) {
