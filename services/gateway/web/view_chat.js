@@ -47,6 +47,10 @@ export class ChatView {
       details: () => this.#panel.toggle("details"),
       pins: () => this.#panel.toggle("pins"),
       create: () => showCreate(chat, select),
+      source: (id, message) => {
+        this.#select(id);
+        this.#thread.jumpTo(message);
+      },
       person: (user, anchor) => this.#person(user, anchor),
     });
     this.#frame = h("div", { class: "chat" }, this.#sidebar.element, this.#thread.element, this.#panel.element);

@@ -5,7 +5,8 @@ import { toLine } from "./mentions.js";
 import { shownCount } from "./unread.js";
 import { face } from "./view_presence.js";
 
-export function conversationRow(chat, conversation) {
+/** One row is reached by Tab, the others by arrows: `tabbed` says which. */
+export function conversationRow(chat, conversation, tabbed) {
   const { store, users, open, presence } = chat;
   const { id, info, last, unread, peer } = conversation;
   const title = chat.title(conversation);
@@ -25,7 +26,13 @@ export function conversationRow(chat, conversation) {
       { "data-id": id },
       h(
         "button",
-        { class: classes, type: "button", "data-id": id, "aria-current": id === open ? "true" : undefined },
+        {
+          class: classes,
+          type: "button",
+          tabindex: tabbed ? 0 : -1,
+          "data-id": id,
+          "aria-current": id === open ? "true" : undefined,
+        },
         peer ? face(chat, peer) : avatar(id, title, picture),
         h("span", { class: "conversation-title" }, title),
         h(
@@ -45,7 +52,7 @@ export function conversationRow(chat, conversation) {
         icon("more"),
       ),
     );
-  const state = [title, classes, preview, when, unread.count, unread.mentions, failed, picture, pinned];
+  const state = [title, classes, tabbed, preview, when, unread.count, unread.mentions, failed, picture, pinned];
   return { key: id, state: JSON.stringify([...state, presence.of(peer)?.state]), make };
 }
 

@@ -16,6 +16,7 @@ const BANS = [
   [String(7 * 24 * HOUR_MS), "For a week"],
 ];
 const WATCHED = 100;
+const SHOWN = 200;
 
 /** A part of the details. */
 export class MemberList {
@@ -70,7 +71,11 @@ export class MemberList {
     const rank = ["owner", "admin", "moderator", "member", "guest", "reader"];
     shown.sort((a, b) => rank.indexOf(a.role) - rank.indexOf(b.role) || a.name.localeCompare(b.name));
     this.#chat.presence.want(shown.slice(0, WATCHED).map(({ user }) => user));
-    const rows = shown.map((member) => this.#row(member));
+    const rows = shown.slice(0, SHOWN).map((member) => this.#row(member));
+    if (shown.length > SHOWN) {
+      const words = `And ${shown.length - SHOWN} more: find them by name.`;
+      rows.push({ key: "more", state: words, make: () => h("li", { class: "hint" }, words) });
+    }
     if (members === null)
       rows.push({ key: "wait", state: "", make: () => h("li", {}, h("span", { class: "spinner" })) });
     reconcile(this.#list, rows);

@@ -62,7 +62,7 @@ function element(view, row, { classes, state, together, hidden, quoted, source, 
       { class: "message-body" },
       head,
       row.reply_to && !row.deleted ? quote(chat, row.reply_to, quoted) : null,
-      row.forward_of && !row.deleted ? h("p", { class: "forwarded" }, icon("forward"), "Forwarded", source) : null,
+      row.forward_of && !row.deleted ? forwarded(row.forward_of, source) : null,
       hidden ? blockedLine(view, row) : text(chat, row),
       row.reactions?.length > 0 && !hidden ? reactions(chat, row) : null,
       note(view, row, state),
@@ -87,9 +87,21 @@ function quote({ users }, id, quoted) {
   return h("button", props, quoted && !gone ? h("strong", {}, users.name(quoted.by)) : null, h("span", {}, words));
 }
 
+// Who can read where it comes from can go there.
+function forwarded({ conversation, message }, source) {
+  const props = { class: "link", type: "button", "data-source": conversation, "data-message": message };
+  return h(
+    "p",
+    { class: "forwarded" },
+    icon("forward"),
+    "Forwarded",
+    source ? h("button", props, `from ${source}`) : null,
+  );
+}
+
 function sourceOf(chat, { conversation }) {
   const known = chat.store.get(conversation);
-  return known && known.info.kind !== "direct" ? ` from ${chat.title(known)}` : "";
+  return known ? chat.title(known) : "";
 }
 
 function reactions({ users }, { reactions: all }) {

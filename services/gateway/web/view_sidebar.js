@@ -94,10 +94,11 @@ export class Sidebar {
 
   draw() {
     const shown = this.#shown();
+    const tabbed = shown.find(({ id }) => id === this.#chat.open) ?? shown[0];
     this.#chat.presence.want(shown.slice(0, ON_SCREEN).flatMap(({ peer }) => (peer ? [peer] : [])));
     reconcile(
       this.#list,
-      shown.slice(0, this.#most).map((conversation) => conversationRow(this.#chat, conversation)),
+      shown.slice(0, this.#most).map((one) => conversationRow(this.#chat, one, one === tabbed)),
     );
     this.#people.search(this.#search.value.trim().toLowerCase());
     this.#people.draw();

@@ -52,6 +52,7 @@ export class Thread {
       reply: (message) => this.#composer.reply(message),
       edit: (message) => this.#composer.edit(message),
       jump: (id) => this.jumpTo(id),
+      source: on.source,
       profile: on.person,
     });
     const body = h("div", { class: "thread-body" }, this.#banner, this.#above, this.#scroll, this.#jump);

@@ -11,7 +11,7 @@ import { showReactors } from "./view_reactors.js";
 
 const EDIT_WITHIN_MS = 24 * 3_600_000;
 
-/** One bar, which moves to the message that somebody points at. `on`: `{reply, edit, jump, profile}`. */
+/** One bar, which moves to the message that somebody points at. `on`: `{reply, edit, jump, source, profile}`. */
 export class Tools {
   #chat;
   #rows;
@@ -70,9 +70,10 @@ export class Tools {
     const row = target.closest(".message");
     if (mention) return this.#on.profile(mention.dataset.user, mention);
     if (!button || !row) return;
-    const { profile, jump, emoji, act } = button.dataset;
+    const { profile, jump, emoji, act, source } = button.dataset;
     if (profile) return this.#on.profile(profile, button);
     if (jump) return this.#on.jump(jump);
+    if (source) return this.#on.source(source, button.dataset.message);
     const message = this.#message(row);
     if (!message) return;
     if (emoji) this.#react(message, emoji);
