@@ -98,8 +98,8 @@ routes! {
     post "/v1/users" users::register Anybody Write [NameTaken Overloaded]
     get "/v1/users" users::find User Store []
     get "/v1/users/me" users::me User Store [AccountSuspended]
-    patch "/v1/users/me" users::profile::change User Append [NameTaken AccountSuspended]
-    delete "/v1/users/me" users::leave::leave User Append [Conflict]
+    patch "/v1/users/me" users::profile::change User Write [NameTaken AccountSuspended]
+    delete "/v1/users/me" users::leave::leave User Write [Conflict LogUnavailable]
     put "/v1/users/me/password" users::change_password User Write [Forbidden Overloaded]
     get "/v1/users/me/blocks" blocks::list User Store []
     put "/v1/users/me/blocks/{user}" blocks::put User Append [NotFound LimitReached Conflict Invalid]
@@ -120,7 +120,7 @@ routes! {
         conversations::delete::delete User Append [NotFound Forbidden Conflict]
     get "/v1/conversations/{conversation}/members" members::list User Log [NotFound Forbidden]
     post "/v1/conversations/{conversation}/members"
-        members::add User Append [NotFound Forbidden LimitReached Conflict]
+        members::add User Append [NotFound Forbidden LimitReached]
     get "/v1/conversations/{conversation}/members/me" members::own User Log [NotFound]
     put "/v1/conversations/{conversation}/members/me"
         members::join User Append [NotFound Forbidden LimitReached Conflict]
