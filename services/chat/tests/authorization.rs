@@ -12,6 +12,9 @@ mod stage; // a conversation with everybody in it, or not
 #[expect(dead_code, reason = "what people need beside is used elsewhere")]
 mod world; // gateways, and how they are asked
 
+use std::collections::BTreeSet;
+
+use anyhow::Context;
 use chat_testkit::play::{Cluster, Plan};
 use serde_json::json;
 
@@ -80,6 +83,26 @@ async fn absent_and_hidden_are_the_same(world: &World) -> anyhow::Result<()> {
         missing.body["instance"] = json!(null);
         assert_eq!((hidden.status, &hidden.body), (missing.status, &missing.body), "{method} {}", route.path);
     }
+    Ok(())
+}
+
+/// A route of a conversation that is missing here is missing in every test of this file.
+#[test]
+fn every_route_of_a_conversation_is_asked() -> anyhow::Result<()> {
+    let document: serde_json::Value = serde_json::from_str(chat_gateway::openapi())?;
+    let paths = document["paths"].as_object().context("paths")?;
+    let here = paths.iter().filter_map(|(path, methods)| Some((path.strip_prefix("/v1/conversations/")?, methods)));
+    let described: BTreeSet<String> = here
+        .flat_map(|(path, methods)| methods.as_object().into_iter().flat_map(move |m| m.keys().map(move |m| (m, path))))
+        .map(|(method, path)| format!("{} {path}", method.to_uppercase()))
+        .collect();
+    let written = |path: &str| {
+        let path = path.replace("{c}", "{conversation}").replace("{m}", "{message}").replace("{t}", "{user}");
+        path.replace("/reactions/x", "/reactions/{emoji}")
+    };
+    let asked: BTreeSet<String> =
+        ROUTES.iter().map(|route| format!("{} {}", route.method, written(route.path))).collect();
+    assert_eq!(asked, described);
     Ok(())
 }
 

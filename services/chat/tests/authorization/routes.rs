@@ -66,6 +66,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "{c}/messages", r#"{"text":"hi"}"#, Need::Member, "201"),
     route("PATCH", "{c}/messages/{m}", r#"{"text":"new"}"#, Need::Author, "200"),
     route("DELETE", "{c}/messages/{m}", "", Need::Moderator, "204"),
+    // Who may not is told so message by message.
+    route("POST", "{c}/messages/delete", r#"{"messages":["{m}"]}"#, Need::Member, "200"),
     route("PUT", "{c}/messages/{m}/reactions/x", "", Need::Member, "204"),
     route("DELETE", "{c}/messages/{m}/reactions/x", "", Need::Member, "204"),
     route("PUT", "{c}/pins/{m}", "", Need::Moderator, "204"),

@@ -86,7 +86,10 @@ async fn judged(answer: Response) -> anyhow::Result<String> {
     ensure!(problem.kind == format!("/errors/{code}") && problem.title == code.title(), "{text}");
     ensure!(id.as_deref() == Some(problem.instance.as_str()), "{id:?}: {text}");
     let seconds = problem.retry_after_ms.map(|ms| ms.div_ceil(1_000).to_string());
-    ensure!(after == seconds && (status != 429 || after.is_some()), "Retry-After {after:?}: {text}");
+    ensure!(
+        after == seconds && (!matches!(status, 429 | 503 | 507) || after.is_some()),
+        "Retry-After {after:?}: {text}"
+    );
     ensure!((status == 401) == challenge.is_some(), "WWW-Authenticate {challenge:?}: {text}");
     ensure!((code == ErrorCode::Invalid) != problem.errors.is_empty() || status == 413, "{text}");
     Ok(code.code().to_owned())

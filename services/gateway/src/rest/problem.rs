@@ -26,6 +26,8 @@ impl IntoResponse for Problem {
             Some(status) => (fault.code, status),
             None => (ErrorCode::Internal, 500),
         };
+        // Whoever is sent away with 503 comes back, here or elsewhere, and not all at once.
+        let retry_after_ms = fault.retry_after_ms.or_else(|| (status == 503).then(|| rand::random_range(1_000..2_000)));
         let document = error::Problem {
             kind: format!("/errors/{code}"),
             title: code.title().into(),
@@ -33,7 +35,7 @@ impl IntoResponse for Problem {
             code,
             detail: fault.detail,
             instance: super::request_id(),
-            retry_after_ms: fault.retry_after_ms,
+            retry_after_ms,
             time: fault.time,
             errors: fault.fields,
         };
@@ -42,7 +44,7 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(after_ms) = fault.retry_after_ms {
+        if let Some(after_ms) = retry_after_ms {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(after_ms.div_ceil(1_000)));
         }
         if code.http() == Some(401) {

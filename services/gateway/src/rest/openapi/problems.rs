@@ -130,7 +130,7 @@ pub fn add_parts(components: &mut Map<String, Value>) {
 }
 
 fn example(code: ErrorCode, status: u16) -> Value {
-    let waits = code.retry() == Retry::After;
+    let waits = code.retry() == Retry::After || status == 503;
     let field = FieldError::new("spans.3.len", "range", "within the text, at least one character");
     let problem = Problem {
         kind: format!("/errors/{code}"),
@@ -161,6 +161,7 @@ fn headers() -> Value {
         "RateLimit": text("What they say now: so many are left (`r`), all of them again in so many seconds (`t`).", "\"send\";r=12;t=4", false),
         "Retry-After": {
             "description": "When to try again, in seconds.",
+            "required": true,
             "schema": {"type": "integer", "minimum": 1},
             "example": 2,
         },
