@@ -6,6 +6,10 @@ mod changes; // edits, deletions, reactions, replies, forwards, pins
 mod decisions; // what is decided without a screen
 #[path = "browser/keys.rs"]
 mod keys; // the keyboard, the looks, a narrow window
+#[path = "browser/leaving.rs"]
+mod leaving; // a gateway that goes away
+#[path = "browser/limits.rs"]
+mod limits; // who is too quick
 #[path = "browser/person.rs"]
 mod person; // who sits at a tab, and what they do there
 #[path = "browser/roles.rs"]
