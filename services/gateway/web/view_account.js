@@ -81,8 +81,8 @@ function lookPart() {
     ["dark", "Dark"],
   ];
   const notices = toggle(
-    "Notices of the system",
-    "For messages that call you while this page is hidden.",
+    "Desktop notifications",
+    "Of messages that call you while this page is hidden.",
     noticesOn(),
     setNotices,
   );

@@ -7,6 +7,7 @@ import { pickEmoji } from "./view_emoji.js";
 import { MentionList } from "./view_mentions.js";
 
 const TEXT_CHARS = 8_000;
+const GROWS = CSS.supports("field-sizing", "content");
 
 /** `on.sent()` after something was sent; `on.editing()` when an edit begins or ends. */
 export class Composer {
@@ -137,9 +138,10 @@ export class Composer {
     this.#count.textContent = chars > TEXT_CHARS * 0.9 ? `${chars} / ${TEXT_CHARS}` : "";
     this.#count.classList.toggle("over", chars > TEXT_CHARS);
     this.#button.disabled = this.#text.value.trim() === "" || chars > TEXT_CHARS;
+    if (GROWS) return;
+    // Browsers that do not let a field grow with its text: measured, which lays out all messages anew.
     this.#text.style.height = "auto";
     this.#text.style.height = `${this.#text.scrollHeight}px`;
-    this.#text.classList.toggle("tall", this.#text.scrollHeight > this.#text.offsetHeight);
   }
 
   #insert(text) {

@@ -159,7 +159,9 @@ export class Thread {
     const words = unread.count > 0 ? `${shownCount(unread.count)} new` : "Newest";
     this.#jump.querySelector("span").textContent = words;
     this.#jump.hidden = this.#stick && !conversation.timeline.detached;
-    if (this.#chat.history.state === "idle" && box.scrollHeight <= box.clientHeight) this.#older();
+    // No scrolling tells of what is at its end already.
+    const atTop = box.scrollHeight <= box.clientHeight || (!this.#stick && box.scrollTop < NEAR_PX);
+    if (atTop && this.#chat.history.state === "idle") this.#older();
   }
 
   // What was new when the conversation was opened may begin above what fits on the screen.
@@ -188,7 +190,9 @@ export class Thread {
 
   #firstVisible() {
     const top = this.#scroll.scrollTop;
-    return [...this.#rows.children].find((row) => row.rowKey !== "history" && row.offsetTop + row.offsetHeight > top);
+    // Days and the line before what is new move when older messages come: only messages and notices hold still.
+    const holds = ({ classList }) => classList.contains("message") || classList.contains("notice");
+    return [...this.#rows.children].find((row) => holds(row) && row.offsetTop + row.offsetHeight > top);
   }
 
   #onScroll() {

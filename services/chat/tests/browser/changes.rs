@@ -17,6 +17,7 @@ async fn messages_are_edited_reacted_to_answered_and_deleted_in_front_of_the_oth
 
         alice.says("Sope today?").await?;
         bob.sees(&["Sope today?"]).await?;
+        alice.sees(&["Sope today?"]).await?;
         // The last message is edited by an arrow in an empty field; Escape leaves it as it was.
         alice.tab.press("ArrowUp").await?;
         alice.tab.until("document.querySelector('#message').value === 'Sope today?'").await?;
@@ -53,6 +54,7 @@ async fn messages_are_edited_reacted_to_answered_and_deleted_in_front_of_the_oth
         // Styles go as spans, and come back as they were typed when somebody edits.
         alice.says("**Hot** `<b>soup</b>`").await?;
         bob.finds("Hot <b>soup</b>", "it.querySelector('strong') && it.querySelector('code')").await?;
+        alice.finds("Hot <b>soup</b>", "it.dataset.state === 'done'").await?;
         alice.tab.press("ArrowUp").await?;
         alice.tab.until("document.querySelector('#message').value === '**Hot** `<b>soup</b>`'").await?;
         alice.has_no_complaints()?;

@@ -96,18 +96,18 @@ async fn who_joins_later_scrolls_back_to_the_beginning() -> anyhow::Result<()> {
         let bob = Person::signs_up(&browser, &chat, "bob").await?;
         let id = alice.starts_a_group("Town square", "public", &["bob"]).await?;
         bob.opens("Town square").await?;
-        // More than one page of history, and fewer than anybody may say in ten seconds.
-        for turn in 0..28 {
+        // More than two pages of history: the second one is read at the very top, where no scrolling tells of anything.
+        for turn in 0..55 {
             alice.says(&format!("alice {turn}")).await?;
             bob.says(&format!("bob {turn}")).await?;
         }
-        let all = alice.sees_as_many_as(56).await?;
+        let all = alice.sees_as_many_as(110).await?;
 
         let carol = Person::signs_up(&browser, &chat, "carol").await?;
         carol.joins(&id).await?;
         carol.tab.until(&format!("{SEEN}.length >= 50")).await?;
         // Like somebody who goes on scrolling: the page may still be settling at its end.
-        carol.tab.until(&format!("(document.querySelector('.scroll').scrollTop = 0, {SEEN}.length >= 56)")).await?;
+        carol.tab.until(&format!("(document.querySelector('.scroll').scrollTop = 0, {SEEN}.length >= 110)")).await?;
         carol.sees(&all).await?;
         carol.says("What a lot of words.").await?;
         bob.tab.until(&format!("{SEEN}.at(-1) === 'What a lot of words.'")).await?;
