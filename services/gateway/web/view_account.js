@@ -19,7 +19,7 @@ const TABS = [
 /** `logOut()` follows the wish to leave; `help()` shows the keys. */
 export function showAccount(chat, { logOut, help }) {
   const { outbox } = chat;
-  const body = h("div", { class: "tab-body" });
+  const body = h("div", { class: "tab-body", role: "tabpanel", tabindex: -1 });
   const unsent =
     outbox.size > 0 ? h("p", { class: "form-problem" }, `${outbox.size} unsent message(s) will be lost.`) : null;
   const tabs = TABS.map(([name, label]) =>

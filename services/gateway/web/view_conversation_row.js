@@ -48,7 +48,13 @@ export function conversationRow(chat, conversation, tabbed) {
       ),
       h(
         "button",
-        { class: "conversation-more", type: "button", tabindex: -1, "aria-label": `More about ${title}` },
+        {
+          class: "conversation-more",
+          type: "button",
+          tabindex: -1,
+          "aria-haspopup": "menu",
+          "aria-label": `More about ${title}`,
+        },
         icon("more"),
       ),
     );

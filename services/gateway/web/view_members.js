@@ -85,7 +85,13 @@ export class MemberList {
     const { me, users, presence } = this.#chat;
     const { kind } = this.#conversation.info;
     const words = presenceWords(this.#chat, user) || users.handle(user);
-    const acts = { class: "icon-button", type: "button", "aria-label": `More about ${name}`, "data-act": "member" };
+    const acts = {
+      class: "icon-button",
+      type: "button",
+      "aria-haspopup": "menu",
+      "aria-label": `More about ${name}`,
+      "data-act": "member",
+    };
     const onclick = (event) => memberMenu(this.#chat, this.#conversation, { user, role }, event.currentTarget);
     const make = () =>
       h(
