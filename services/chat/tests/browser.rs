@@ -26,7 +26,7 @@ use std::time::Duration;
 use chat_testkit::process::Chat;
 
 /// All of a play; its single steps have deadlines of their own.
-const PLAY_WITHIN: Duration = Duration::from_secs(240);
+const PLAY_WITHIN: Duration = Duration::from_secs(400);
 
 async fn start() -> anyhow::Result<Chat> {
     Chat::start(env!("CARGO_BIN_EXE_chat"), &[]).await
