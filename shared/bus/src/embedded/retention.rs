@@ -54,7 +54,7 @@ impl Book {
                 shared.shard_at(shard).show(next);
                 write(batch, shared)?;
             }
-            ::metrics::gauge!(metrics::LOG_BYTES, "shard" => shard.to_string()).set(next.bytes as f64);
+            metrics::log_bytes(shard, next.bytes, options.shard_bytes_max());
         }
         Ok(more)
     }

@@ -275,7 +275,10 @@ async fn dial(options: &NatsOptions, purpose: Purpose, events: Arc<Events>) -> R
             let read = connect.credentials_file(path).await;
             read.map_err(|err| StartError::Credentials(err.kind()))?
         }
-        Credentials::User { name, password } => connect.user_and_password(name.clone(), password.clone()),
+        // Answers come to an inbox of the user's own, so that servers can keep users from reading each other's.
+        Credentials::User { name, password } => {
+            connect.user_and_password(name.clone(), password.clone()).custom_inbox_prefix(format!("_INBOX_{name}"))
+        }
         Credentials::Token(token) => connect.token(token.clone()),
     };
     // Only the kind of a failure is kept: its source may name a URL, and a URL may carry a password.

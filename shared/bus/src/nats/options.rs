@@ -104,6 +104,7 @@ impl NatsOptions {
             (self.dedupe_window >= Duration::from_millis(100), "the dedupe window must be at least 100 ms"),
             (self.max_bytes > 0 && i64::try_from(self.max_bytes).is_ok(), "max_bytes must be positive"),
             (self.append_window > 0, "the append window must be positive"),
+            (self.credentials.name_a_token(), "a user's name is letters, digits, - and _"),
             (self.live_capacity > 0 && self.signal_capacity > 0, "capacities must be positive"),
         ];
         match checks.iter().find(|(holds, _)| !holds) {
@@ -141,6 +142,17 @@ pub enum Credentials {
     },
     /// A shared token.
     Token(String),
+}
+
+impl Credentials {
+    /// A user's name becomes part of a subject, that of its inbox.
+    fn name_a_token(&self) -> bool {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        match self {
+            Self::User { name, .. } => !name.is_empty() && name.chars().all(fits),
+            Self::None | Self::File(_) | Self::Token(_) => true,
+        }
+    }
 }
 
 impl fmt::Debug for Credentials {
@@ -183,6 +195,15 @@ mod tests {
         let mut options = NatsOptions::new(["nats://chat:hunter2@localhost:4222"]);
         options.credentials = Credentials::User { name: "chat".to_owned(), password: "hunter2".to_owned() };
         assert!(!format!("{options:?} {:?}", options.credentials).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_user_whose_name_fits_no_subject_is_refused() {
+        let mut options = NatsOptions::new(["nats://localhost"]);
+        for (name, fits) in [("gateway", true), ("eu-1_a", true), ("", false), ("a.b", false), (">", false)] {
+            options.credentials = Credentials::User { name: name.to_owned(), password: String::new() };
+            assert_eq!(options.validate().is_ok(), fits, "{name}");
+        }
     }
 
     #[test]

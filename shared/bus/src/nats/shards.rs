@@ -161,7 +161,7 @@ impl Core {
             Err(err) if err.is(code::CONSUMER_NOT_FOUND) => (0, info.state.messages),
             Err(err) => return Err(err.into()),
         };
-        ::metrics::gauge!(metrics::LOG_BYTES, "shard" => shard.to_string()).set(info.state.bytes as f64);
+        metrics::log_bytes(shard, info.state.bytes, self.options.max_bytes);
         let before_first = info.state.first_seq.saturating_sub(1);
         Ok(ShardState {
             first: position(info.state.first_seq)?,
