@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chat_protocol::{SessionId, UserId};
 use clap::{Parser, Subcommand};
 
+use crate::health::Question;
 use crate::settings::Settings;
 
 /// A chat server: one process to try, the same binary for a cluster
@@ -52,6 +53,11 @@ pub enum Command {
     Token(Token),
     /// Check log, store, keys, limits and addresses, and say what is wrong
     Doctor,
+    /// Ask the node that runs here how it is, at its `--ops-listen`; anything but yes fails
+    Health {
+        #[arg(value_enum, default_value_t = Question::Live)]
+        question: Question,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]

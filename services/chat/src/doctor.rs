@@ -34,7 +34,7 @@ pub async fn run(settings: &Settings) -> (String, bool) {
             report.line("data", data(settings).await);
         }
         Ok(Backends::Cluster { log: urls, store: url }) => {
-            let (log, store) = tokio::join!(log(&urls, settings), store(&url));
+            let (log, store) = tokio::join!(log(&urls, settings), store(&url, settings));
             report.line("log", log);
             report.line("store", store);
         }
@@ -105,8 +105,8 @@ async fn log(urls: &str, settings: &Settings) -> anyhow::Result<String> {
     Ok(durability(&*cluster::log(urls, &settings.log_settings, PATIENCE).await?))
 }
 
-async fn store(url: &str) -> anyhow::Result<String> {
-    cluster::store(url, PATIENCE).await?.check().await.context("check the schema")?;
+async fn store(url: &str, settings: &Settings) -> anyhow::Result<String> {
+    cluster::store(url, &settings.store_settings, PATIENCE).await?.check().await.context("check the schema")?;
     Ok("answers, with the schema of this version".to_owned())
 }
 

@@ -28,7 +28,7 @@ impl Engines {
                 tracing::info!("connecting to log and store");
                 let (log, store) = tokio::try_join!(
                     cluster::log(&log, &settings.log_settings, patience),
-                    cluster::store(&store, patience)
+                    cluster::store(&store, &settings.store_settings, patience)
                 )?;
                 Ok(Self { log, store })
             }

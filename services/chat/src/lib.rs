@@ -28,4 +28,6 @@ pub mod docs; // chat config --docs
 
 pub mod doctor; // chat doctor
 
+pub mod health; // chat health
+
 pub use settings::Settings;

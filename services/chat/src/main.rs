@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use chat::cli::{Cli, Command};
 use chat::serve::{Role, serve};
-use chat::{announce, docs, doctor, limits, migrate, token};
+use chat::{announce, docs, doctor, health, limits, migrate, token};
 use chat_service::{config, telemetry};
 use clap::{CommandFactory, FromArgMatches};
 
@@ -54,6 +54,11 @@ async fn perform(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<ExitCode> 
             let (report, healthy) = doctor::run(&settings).await;
             show(&report)?;
             Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Health { question } => {
+            let (answer, yes) = health::ask(settings.ops_listen, question)?;
+            show(&answer)?;
+            Ok(if yes { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use chat_store::ScyllaOptions;
 use chat_store::migrate::{Replication, migrate};
 
 use crate::settings::{Backends, Settings};
@@ -14,7 +13,7 @@ pub async fn run(settings: &Settings, replicas: u8, datacenters: BTreeMap<String
         Backends::Embedded => return Ok("the embedded store needs no migration\n".to_owned()),
         Backends::Cluster { store, .. } => store,
     };
-    let options = ScyllaOptions::from_url(&store)?;
+    let options = settings.store_settings.options(&store)?;
     let replication =
         if datacenters.is_empty() { Replication::Simple(replicas) } else { Replication::Datacenters(datacenters) };
     let done = migrate(&options, &replication).await.context("migrate the store")?;

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 
 mod auth;
 mod log;
+mod store;
 
 use anyhow::bail;
 pub use auth::AuthSettings;
 use chat_service::telemetry::TelemetryConfig;
 use clap::Args;
 pub use log::{LogSettings, Sync};
+pub use store::StoreSettings;
 
 #[derive(Clone, Debug, Args)]
 pub struct Settings {
@@ -39,6 +41,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub log_settings: LogSettings,
+
+    #[command(flatten)]
+    pub store_settings: StoreSettings,
 
     #[command(flatten)]
     pub auth: AuthSettings,

@@ -9,10 +9,10 @@ use chat_bus::nats::{Credentials, StartError, SyncInterval, Tls};
 use chat_bus::{Log, Nats, NatsOptions};
 use chat_protocol::time::SystemClock;
 use chat_service::Backoff;
-use chat_store::{Scylla, ScyllaOptions, Store, StoreError};
+use chat_store::{Scylla, Store, StoreError};
 use tokio::time::timeout;
 
-use crate::settings::{LogSettings, Sync};
+use crate::settings::{LogSettings, StoreSettings, Sync};
 
 /// Of the whole log, unless told otherwise.
 const LOG_BYTES_MAX: u64 = 16 << 30;
@@ -23,13 +23,15 @@ const RETRY_CAP: Duration = Duration::from_secs(5);
 
 pub(crate) async fn log(urls: &str, settings: &LogSettings, patience: Duration) -> anyhow::Result<Arc<dyn Log>> {
     let options = options(urls, settings)?;
-    let away = |err: &StartError| matches!(err, StartError::Connect(_) | StartError::NotReady(_));
+    // A stream that others make comes when they do.
+    let away =
+        |err: &StartError| matches!(err, StartError::Connect(_) | StartError::NotReady(_) | StartError::Missing { .. });
     let log = patiently("log", patience, away, async || Nats::connect(options.clone(), Arc::new(SystemClock)).await);
     Ok(Arc::new(log.await?))
 }
 
-pub(crate) async fn store(url: &str, patience: Duration) -> anyhow::Result<Arc<dyn Store>> {
-    let options = ScyllaOptions::from_url(url)?;
+pub(crate) async fn store(url: &str, settings: &StoreSettings, patience: Duration) -> anyhow::Result<Arc<dyn Store>> {
+    let options = settings.options(url)?;
     let away = |err: &StoreError| matches!(err, StoreError::Unavailable);
     let store = patiently("store", patience, away, async || Scylla::connect(&options, Arc::new(SystemClock)).await);
     Ok(Arc::new(store.await?))
@@ -83,11 +85,20 @@ fn options(urls: &str, settings: &LogSettings) -> anyhow::Result<NatsOptions> {
         Some(Sync::Every(interval)) => SyncInterval::Every(interval),
         None => SyncInterval::Unstated,
     };
-    if let Some(file) = &settings.log_credentials_file {
-        options.credentials = Credentials::File(file.clone());
-    }
+    options.credentials = credentials(settings)?;
     options.tls = tls(settings)?;
     Ok(options)
+}
+
+fn credentials(settings: &LogSettings) -> anyhow::Result<Credentials> {
+    match (&settings.log_credentials_file, &settings.log_user, &settings.log_password) {
+        (None, None, None) => Ok(Credentials::None),
+        (Some(file), None, None) => Ok(Credentials::File(file.clone())),
+        (None, Some(name), Some(password)) => {
+            Ok(Credentials::User { name: name.clone(), password: password.reveal().clone() })
+        }
+        _ => bail!("the log wants a log_credentials_file, or log_user and log_password together, or none of them"),
+    }
 }
 
 fn tls(settings: &LogSettings) -> anyhow::Result<Option<Tls>> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chat_service::Secret;
 use chat_service::config::units;
 use clap::Args;
 
@@ -41,7 +42,15 @@ pub struct LogSettings {
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub log_create_streams: bool,
 
-    /// A NATS credentials file
+    /// The user to sign in to the NATS servers as
+    #[arg(long, value_name = "NAME")]
+    pub log_user: Option<String>,
+
+    /// That user's password; better given by the environment
+    #[arg(long, value_name = "PASSWORD")]
+    pub log_password: Option<Secret<String>>,
+
+    /// A NATS credentials file, instead of user and password
     #[arg(long, value_name = "FILE")]
     pub log_credentials_file: Option<PathBuf>,
 
