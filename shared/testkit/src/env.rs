@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 ///
 /// # Errors
 /// If it is not there, with what to do about it.
-pub(crate) fn tool(name: &str) -> anyhow::Result<PathBuf> {
+pub fn tool(name: &str) -> anyhow::Result<PathBuf> {
     let path = tools().join("bin").join(name);
     if !path.exists() {
         bail!("{} is missing; `make tools` fetches it", path.display());
@@ -24,7 +24,7 @@ pub(crate) fn recipes() -> &'static Path {
 }
 
 /// `CHAT_TOOLS`, or `.tools` in the workspace.
-pub(crate) fn tools() -> PathBuf {
+pub fn tools() -> PathBuf {
     let workspace = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     workspace.join(var("CHAT_TOOLS").unwrap_or_else(|| ".tools".to_owned()))
 }

@@ -14,6 +14,8 @@ pub mod servers; // NATS, one node or three, and a CQL server: kill, pause, rest
 
 pub mod process; // our binary, talked to only over its sockets
 
+pub mod program; // other people's programs
+
 pub mod proxy; // a TCP proxy that delays, throttles, swallows, cuts and resets
 
 pub mod browser; // Chromium without a screen, and the tabs that people sit at

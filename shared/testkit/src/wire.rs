@@ -13,7 +13,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// A port that nobody listens on, below those that the system gives to outgoing connections: a server that is down
 /// for a while finds it free again.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let port = rand::random_range(10_000..30_000);
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
@@ -23,7 +23,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// `127.0.0.1:port`
-pub(crate) fn loopback(port: u16) -> SocketAddr {
+pub fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
@@ -75,8 +75,33 @@ pub(crate) fn nats_request(to: SocketAddr, subject: &str, body: &str) -> anyhow:
     }
 }
 
+/// Says `line` (`PUB subject length\r\n…`, `SUB subject 1`) to a NATS server as this user; its refusal, if it has one.
+///
+/// # Errors
+/// If the server does not know the user or does not answer.
+pub fn nats_try(to: SocketAddr, user: &str, password: &str, line: &str) -> anyhow::Result<Option<String>> {
+    let mut stream = connect(to, Duration::from_secs(2))?;
+    let mut read = String::new();
+    stream.read_line(&mut read).context("read INFO")?;
+    let sign_in = serde_json::json!({ "verbose": false, "pedantic": false, "user": user, "pass": password });
+    write!(stream.get_mut(), "CONNECT {sign_in}\r\n{line}\r\nPING\r\n")?;
+    let mut refused = None;
+    loop {
+        read.clear();
+        ensure!(stream.read_line(&mut read).context("read an answer")? > 0, "{to} closed the connection: {refused:?}");
+        match read.split_ascii_whitespace().next() {
+            Some("-ERR") => refused = Some(read.trim_end().to_owned()),
+            Some("PONG") => return Ok(refused),
+            _ => {}
+        }
+    }
+}
+
 /// `GET path`: the status and the body.
-pub(crate) fn http_get(from: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
+///
+/// # Errors
+/// If nobody answers in time, or not in HTTP.
+pub fn http_get(from: SocketAddr, path: &str) -> anyhow::Result<(u16, String)> {
     let mut stream = connect(from, Duration::from_secs(5))?;
     write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: {from}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
