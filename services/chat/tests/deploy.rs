@@ -11,9 +11,10 @@ mod deploy {
     mod compose; // a cluster on one machine
     mod image; // what runs in a container
     mod kubernetes; // chart and overlays
+    mod manuals; // what people read
     mod nats; // the rights of each role
-    mod nginx;
+    mod nginx; // what stands before gateways
     mod restore; // a lost store
     mod systemd; // units
-    mod watched; // Prometheus and dashboards // what stands before gateways
+    mod watched; // Prometheus and dashboards
 }

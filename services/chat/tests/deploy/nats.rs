@@ -84,8 +84,7 @@ async fn a_cluster_runs_on_the_rights_of_its_roles() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let world = World::with_log(&format!("nats://{}", server.address)).await?;
     let gateway = ["--log-user", "gateway", "--log-password", "for-gateways", "--log-create-streams", "false"];
-    let persister =
-        ["--log-user", "persister", "--log-password", "for-persisters", "--persister-jobs-interval", "200ms"];
+    let persister = ["--log-user", "persister", "--log-password", "for-persisters"];
     let mut gateways = [world.role("gateway", &gateway)?, world.role("gateway", &gateway)?];
     for gateway in &mut gateways {
         gateway.launch()?;
@@ -108,9 +107,6 @@ async fn a_cluster_runs_on_the_rights_of_its_roles() -> anyhow::Result<()> {
     alice.hears("after a resume").await?;
     until(async || Ok(Cluster::metric(&persisters, "chat_persister_lag_events").await? == 0.0)).await?;
     play.verdict(&[&alice, &bob], &[&room]).await?.assert_good();
-    // A job of the persister's: it appends that the conversation is gone, to everyone's feed.
-    alice.rest().delete_conversation(room.id).await?;
-    until(async || Ok(Cluster::metric(&persisters, "chat_persister_jobs_total").await? > 0.0)).await?;
 
     for process in gateways.iter().chain(&persisters) {
         let log = std::fs::read_to_string(process.log())?;
@@ -155,6 +151,11 @@ fn nobody_can_do_more(server: &Server) -> anyhow::Result<()> {
     }
     for line in ["PUB chat.signal.revocations 0\r\n", "SUB _INBOX_gateway.> 1", "SUB chat.signal.> 1"] {
         ensure!(server.refuses("persister", line)?, "a persister may say {line:?}");
+    }
+    // What is seldom done, and was not done above: jobs append, room is made, a log that went back is moved ahead. There is
+    // no such shard, so nothing happens.
+    for line in ["PUB chat.log.999.x 0\r\n", "PUB $JS.API.STREAM.PURGE.CHAT_999 0\r\n"] {
+        ensure!(!server.refuses("persister", line)?, "a persister may not say {line:?}");
     }
     ensure!(!server.refuses("admin", "SUB > 1")?, "the control: the operator may");
     ensure!(nats_try(server.address, "gateway", "guessed", "PING").is_err(), "a wrong password");
