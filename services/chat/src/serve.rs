@@ -22,7 +22,7 @@ use crate::watch;
 
 /// How long log and store may take to answer at the start.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-/// What a role may need beyond its drain window before it is stopped hard, and what is left after that.
+/// What a role may need beyond its drain before it is stopped hard, and what is left after that.
 const STOP_GRACE: Duration = Duration::from_secs(15);
 
 /// What this process does.
@@ -46,7 +46,7 @@ pub struct Addresses {
 pub struct Running {
     addresses: Addresses,
     shutdown: Shutdown,
-    drain_window: Duration,
+    drain: Duration,
     roles: JoinSet<anyhow::Result<()>>,
     _ops: Ops,
 }
@@ -55,8 +55,11 @@ pub struct Running {
 ///
 /// # Errors
 /// Whatever keeps it from starting, in words for whoever started it.
-pub async fn serve(role: Role, settings: Settings) -> anyhow::Result<Running> {
+pub async fn serve(role: Role, mut settings: Settings) -> anyhow::Result<Running> {
     role.check(&settings)?;
+    if settings.backends()? == Backends::Embedded {
+        settings.gateway.on_a_desk();
+    }
     let public = role.serves_users().then(|| bind(settings.listen, "--listen")).transpose()?;
     let ops = bind(settings.ops_listen, "--ops-listen")?;
 
@@ -70,8 +73,8 @@ pub async fn serve(role: Role, settings: Settings) -> anyhow::Result<Running> {
     watch::start(&engines, &health, &shutdown);
     let public = public.map(TcpListener::from_std).transpose()?;
     let addresses = Addresses { public: public.as_ref().map(TcpListener::local_addr).transpose()?, ops: ops.address() };
-    let mut running =
-        Running { addresses, shutdown, drain_window: settings.gateway.drain_window, roles: JoinSet::new(), _ops: ops };
+    let drain = settings.gateway.drain_delay() + settings.gateway.drain_window();
+    let mut running = Running { addresses, shutdown, drain, roles: JoinSet::new(), _ops: ops };
     // Each role's checks are on the board before the node counts as started: it is never ready a moment too soon.
     if let Some(listener) = public {
         running.gateway(settings.gateway.clone(), listener, role.keys(&settings)?, &engines, &health);
@@ -177,8 +180,8 @@ impl Running {
                 failed = std::mem::replace(&mut failed, Ok(())).and(ended.context("role panicked").flatten());
             }
         };
-        let in_time = timeout(self.drain_window + STOP_GRACE, roles).await.is_ok();
-        let ended = self.shutdown.finish(if in_time { self.drain_window } else { Duration::ZERO }).await;
+        let in_time = timeout(self.drain + STOP_GRACE, roles).await.is_ok();
+        let ended = self.shutdown.finish(if in_time { STOP_GRACE } else { Duration::ZERO }).await;
         tracing::info!(?ended, "ended");
         failed?;
         match ended {

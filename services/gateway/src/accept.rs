@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, StatusCode, header::CONNECTION},
+};
 use chat_protocol::limits;
 use hyper::{Request, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -26,13 +30,13 @@ const RESERVED_FILES: u64 = 64;
 #[derive(Debug, Clone)]
 pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSemaphorePermit>);
 
-/// Accepts until the drain begins.
-pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) -> anyhow::Result<()> {
+/// Accepts until the doors close, also while the gateway leaves: whoever routes connections here needs a while to hear.
+pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) {
     let connections = Arc::new(Semaphore::new(connections_max(app.config.connections_max)));
     let mut pause = PAUSE_MIN;
     loop {
         let accepted = tokio::select! {
-            () = app.shutdown.draining() => return Ok(()),
+            () = app.doors.cancelled() => return,
             accepted = accept(&listener, &connections) => accepted,
         };
         match accepted {
@@ -69,10 +73,22 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 async fn serve(stream: TcpStream, peer: Peer, place: Place, router: Router, app: Arc<App>) {
+    let leaving = app.shutdown.clone();
     let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(place.clone());
         request.extensions_mut().insert(peer);
-        router.clone().oneshot(request.map(Body::new))
+        let (answer, leaving) = (router.clone().oneshot(request.map(Body::new)), leaving.clone());
+        async move {
+            let mut answer = answer.await;
+            // The next request goes elsewhere; a connection is never closed under one that is on its way.
+            if let Ok(response) = &mut answer
+                && leaving.is_draining()
+                && response.status() != StatusCode::SWITCHING_PROTOCOLS
+            {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -85,7 +101,7 @@ async fn serve(stream: TcpStream, peer: Peer, place: Place, router: Router, app:
     tokio::select! {
         // What a client does wrong on the wire is its own affair.
         _ = connection.as_mut() => {}
-        () = app.shutdown.draining() => {
+        () = app.doors.cancelled() => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }

@@ -7,6 +7,7 @@ use chat_bus::Log;
 use chat_protocol::{Clock, ConversationId, ErrorCode, Seq, Timestamp, UserId, limits};
 use chat_service::{Health, Shutdown};
 use chat_store::{Membership, Store};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config, fault::Fault, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet, signals::Signals,
@@ -47,8 +48,10 @@ pub struct App {
     pub signals: Signals,
     /// What the operator is told.
     pub health: Health,
-    /// When to stop.
+    /// When to leave.
     pub shutdown: Shutdown,
+    /// When the doors close: nothing is accepted any more, what is under way ends.
+    pub doors: CancellationToken,
 }
 
 impl App {
@@ -64,7 +67,7 @@ impl App {
         self.clock.now()
     }
 
-    /// Refuses new work while the gateway leaves.
+    /// Refuses new sockets while the gateway leaves. Requests and open sockets are served to the end.
     pub fn accepting(&self) -> Result<(), ErrorCode> {
         if self.shutdown.is_draining() { Err(ErrorCode::Draining) } else { Ok(()) }
     }

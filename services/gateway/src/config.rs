@@ -8,6 +8,12 @@ use clap::Args;
 
 use crate::{hub, rate::Limits, socket};
 
+/// Endpoints are removed within seconds of a failed probe.
+const DRAIN_DELAY: Duration = Duration::from_secs(5);
+/// With the delay and what is still under way after it: within the usual grace period of 90 s.
+const DRAIN_WINDOW: Duration = Duration::from_secs(60);
+const DRAIN_WINDOW_ON_A_DESK: Duration = Duration::from_secs(5);
+
 /// Settings of the gateway.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "gateway")]
@@ -43,9 +49,13 @@ pub struct Config {
     /// Between two comparisons of heads with the log, for the rest.
     #[arg(long = "gateway-audit-quiet", default_value = "60s", value_parser = units::duration)]
     pub audit_quiet: Duration,
-    /// How long sockets have to leave when the gateway stops.
-    #[arg(long = "gateway-drain-window", default_value = "5s", value_parser = units::duration)]
-    pub drain_window: Duration,
+    /// How long a gateway that stops serves on as if nothing were, so that whoever routes connections hears that it is
+    /// not ready [default: 5s, embedded: 0s]
+    #[arg(long = "gateway-drain-delay", value_parser = units::duration)]
+    pub drain_delay: Option<Duration>,
+    /// How long sockets have to leave after that [default: 60s, embedded: 5s]
+    #[arg(long = "gateway-drain-window", value_parser = units::duration)]
+    pub drain_window: Option<Duration>,
     /// Upper bound of a client's first wait before it comes back, in milliseconds.
     #[arg(long = "gateway-reconnect-base-ms", default_value_t = 500)]
     pub reconnect_base_ms: u64,
@@ -63,6 +73,22 @@ pub struct Config {
 }
 
 impl Config {
+    /// How long all is served on while a gateway is not ready any more.
+    pub fn drain_delay(&self) -> Duration {
+        self.drain_delay.unwrap_or(DRAIN_DELAY)
+    }
+
+    /// How long sockets have to leave after that.
+    pub fn drain_window(&self) -> Duration {
+        self.drain_window.unwrap_or(DRAIN_WINDOW)
+    }
+
+    /// One process on a desk: nobody routes to it, and whoever stops it waits.
+    pub fn on_a_desk(&mut self) {
+        self.drain_delay.get_or_insert(Duration::ZERO);
+        self.drain_window.get_or_insert(DRAIN_WINDOW_ON_A_DESK);
+    }
+
     pub(crate) fn hub(&self) -> hub::Options {
         hub::Options {
             linger: self.linger,

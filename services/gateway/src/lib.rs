@@ -54,7 +54,9 @@ mod revoke; // sessions that end before their tokens do
 
 mod relations; // blocks, as every gateway must know them
 
-mod sweep; // what happens by time: pings, stalls, expiry, drain
+mod sweep; // what happens by time: pings, stalls, expiry
+
+mod drain; // leaving without anybody noticing
 
 mod chance; // randomness for secrets and ids
 
@@ -62,7 +64,7 @@ mod fault; // what a client is told
 
 mod metrics; // names
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chat_auth::{Issuer, Keys, Passwords, ResumeSealer, Revocations, Verifier};
 use chat_bus::Log;
@@ -70,6 +72,7 @@ use chat_protocol::Clock;
 use chat_service::{Health, Shutdown};
 use chat_store::Store;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet, signals::Signals};
 
@@ -82,6 +85,9 @@ const AUDIENCE: &str = "chat";
 /// Password checks at work, and waiting: 19 MiB and some 30 ms of a core each.
 const PASSWORDS_AT_WORK: usize = 2;
 const PASSWORDS_WAITING: usize = 64;
+
+/// For what is still under way once the doors are closed: requests, appends, closing handshakes.
+const FINISH: Duration = Duration::from_secs(10);
 
 /// What a gateway needs from the outside.
 pub struct Deps {
@@ -120,6 +126,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         clock,
         health,
         shutdown: shutdown.clone(),
+        doors: CancellationToken::new(),
     });
     app.hub.begin().await;
     let background = [
@@ -133,9 +140,11 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         tokio::spawn(sweep::guard(Arc::clone(&app))),
         tokio::spawn(signals::write_marks(Arc::clone(&app))),
     ];
-    accept::run(listener, rest::router(Arc::clone(&app)), Arc::clone(&app)).await?;
-    sweep::drain(&app).await;
-    shutdown.finish(app.config.drain_window).await;
+    tokio::join!(
+        accept::run(listener, rest::router(Arc::clone(&app)), Arc::clone(&app)),
+        drain::run(&app),
+    );
+    shutdown.finish(FINISH).await;
     signals::flush_marks(&app).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())

@@ -13,6 +13,8 @@ use metrics::{
 const SOCKETS: &str = "chat_gateway_sockets";
 const FOLLOWS: &str = "chat_gateway_follows";
 const OUTBOX_BYTES: &str = "chat_gateway_outbox_bytes";
+const DRAIN_REMAINING: &str = "chat_gateway_drain_remaining";
+const GOAWAYS: &str = "chat_gateway_goaways_total";
 const CONNECTS: &str = "chat_gateway_connects_total";
 const CONNECTS_REJECTED: &str = "chat_gateway_connects_rejected_total";
 const RESUMES: &str = "chat_gateway_resumes_total";
@@ -37,6 +39,8 @@ pub fn describe() {
     describe_gauge!(SOCKETS, "accepted sockets, by codec");
     describe_gauge!(FOLLOWS, "conversations subscribed to on this gateway");
     describe_gauge!(OUTBOX_BYTES, Unit::Bytes, "bytes that wait for slow sockets");
+    describe_gauge!(DRAIN_REMAINING, "sockets that have not left yet, while the gateway drains");
+    describe_counter!(GOAWAYS, "sockets sent elsewhere, by reason");
     describe_counter!(CONNECTS, "first frames, by kind and result");
     describe_counter!(CONNECTS_REJECTED, "connections refused before their first frame, by reason");
     describe_counter!(RESUMES, "conversations replayed, by result");
@@ -67,6 +71,14 @@ pub(crate) fn rooms(count: usize) {
 
 pub(crate) fn outbox_bytes(bytes: usize) {
     gauge!(OUTBOX_BYTES).set(bytes as f64);
+}
+
+pub(crate) fn drain_remaining(sockets: usize) {
+    gauge!(DRAIN_REMAINING).set(sockets as f64);
+}
+
+pub(crate) fn sent_away() {
+    counter!(GOAWAYS, "reason" => "drain").increment(1);
 }
 
 pub(crate) fn connected(kind: &'static str, result: &'static str) {

@@ -3,12 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chat_bus::BusError;
-use chat_protocol::{
-    ErrorCode, Shard,
-    codec::Codec,
-    frame::{Goaway, GoawayReason, ServerFrame},
-    limits,
-};
+use chat_protocol::{ErrorCode, Shard, codec::Codec, limits};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{app::App, metrics};
@@ -96,26 +91,4 @@ async fn sockets(app: &App) {
     metrics::sockets(Codec::Json.name(), json);
     metrics::sockets(Codec::MsgPack.name(), msgpack);
     metrics::outbox_bytes(backlog);
-}
-
-/// Sends every socket away at a pace, and closes what is left at the end of the window.
-pub async fn drain(app: &App) {
-    let conns = app.hub.conns();
-    if conns.is_empty() {
-        return;
-    }
-    let window = app.config.drain_window;
-    let deadline_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
-    let deadline = Instant::now() + window;
-    for (place, conn) in conns.iter().enumerate() {
-        // Spread over half of the window: the other half is for coming back elsewhere.
-        let after_ms = deadline_ms / 2 * place as u64 / conns.len() as u64;
-        conn.send(&ServerFrame::Goaway(Goaway { reason: GoawayReason::Drain, after_ms, deadline_ms }));
-    }
-    while !app.hub.conns().is_empty() && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    for conn in app.hub.conns() {
-        conn.close(ErrorCode::Draining, "this gateway stops");
-    }
 }

@@ -72,6 +72,8 @@ pub enum Happened {
     },
     /// Everything that was missed has been told; the view is live.
     Live,
+    /// The gateway asked to leave: the next socket is open, and the old one stays until that is [`Happened::Live`].
+    Moved,
     /// The socket is gone; the client comes back by itself.
     Lost {
         /// The server's close code, if it said one.

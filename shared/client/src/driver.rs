@@ -119,8 +119,8 @@ impl Driver {
                     }
                 }
                 End::Moved { old, new } => {
-                    self.disconnected(None).await;
-                    self.gateway = self.gateway.wrapping_add(1);
+                    self.let_go();
+                    self.tell(Happened::Moved).await;
                     self.aim();
                     end = self.serve(*new, old.map(|old| *old)).await;
                     continue;
@@ -155,6 +155,12 @@ impl Driver {
     }
 
     async fn disconnected(&mut self, code: Option<u16>) {
+        self.let_go();
+        self.tell(Happened::Lost { code }).await;
+    }
+
+    /// What was under way on a socket is under way no more.
+    fn let_go(&mut self) {
         self.positions.on_disconnected();
         for waiter in self.answers.on_disconnected() {
             let _ = waiter.send(Err(CommandError::Lost));
@@ -164,7 +170,6 @@ impl Driver {
             let (client_id, conversation) = (send.client_id, send.conversation);
             config.observer.happened(&Happened::Unanswered { client_id, conversation });
         }
-        self.tell(Happened::Lost { code }).await;
     }
 
     /// Waits without a socket; sends are taken, and given up in time.

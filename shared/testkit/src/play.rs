@@ -314,6 +314,11 @@ impl User {
         Ok(())
     }
 
+    /// With what close codes it lost sockets before it had another one.
+    pub fn lost(&self) -> Vec<Option<u16>> {
+        self.notebook.lost()
+    }
+
     /// How many sockets it has had.
     pub fn sockets(&self) -> u32 {
         self.notebook.sockets()

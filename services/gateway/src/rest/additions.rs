@@ -47,7 +47,6 @@ pub async fn take_back(
 }
 
 async fn change(app: &App, by: UserId, Path((of, id, emoji)): Place, op: ReactionOp) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     let of: ConversationId = of.parse().map_err(|_| ErrorCode::NotFound)?;
     let id: MessageId = id.parse().map_err(|_| ErrorCode::NotFound)?;
     app.react(by, of, id, emoji, op).await?;
@@ -99,7 +98,6 @@ pub async fn pin(
     Caller(access): Caller,
     Ids(of, id): Ids<ConversationId, MessageId>,
 ) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     app.pin(access.user, of, id, true).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -114,7 +112,6 @@ pub async fn unpin(
     Caller(access): Caller,
     Ids(of, id): Ids<ConversationId, MessageId>,
 ) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     app.pin(access.user, of, id, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -72,7 +72,6 @@ pub async fn put(
     Ids(id, user): Ids<ConversationId, UserId>,
     Json(Terms { reason, until }): Json<Terms>,
 ) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     let mut wrong = too_long("reason", reason.as_deref(), limits::BAN_REASON_CHARS);
     if until.is_some_and(|until| until <= app.now()) {
         wrong.push(FieldError::new("until", "range", "lies in the future"));
@@ -126,7 +125,6 @@ pub async fn lift(
     Caller(access): Caller,
     Ids(id, user): Ids<ConversationId, UserId>,
 ) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     let by = access.user;
     let room = app.hub.room(id).await?;
     let roster = room.authorize(by, Action::Ban { role: None }).await?;

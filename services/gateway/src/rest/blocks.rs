@@ -50,7 +50,6 @@ pub async fn put(
     Caller(access): Caller,
     Id(user): Id<UserId>,
 ) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     if user == access.user {
         return Err(Fault::field("user", "range", "nobody blocks themselves").into());
     }
@@ -70,7 +69,6 @@ pub async fn lift(
     Caller(access): Caller,
     Id(user): Id<UserId>,
 ) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     set(&app, access.user, user, false).await
 }
 

@@ -103,7 +103,6 @@ pub async fn create(
     Caller(access): Caller,
     Json(wanted): Json<Create>,
 ) -> Result<Response, Problem> {
-    app.accepting()?;
     let by = access.user;
     let others = check(&wanted, by)?;
     if app.store.users(&others).await?.len() < others.len() {

@@ -154,7 +154,6 @@ pub async fn add(
     Id(id): Id<ConversationId>,
     Json(add): Json<Add>,
 ) -> Result<axum::Json<List<Added>>, Problem> {
-    app.accepting()?;
     if add.users.is_empty() || add.users.len() > limits::MEMBERS_PER_CALL {
         let detail = format!("1 to {}", limits::MEMBERS_PER_CALL);
         return Err(Fault::invalid(vec![FieldError::new("users", "too_many", detail)]).into());
@@ -209,7 +208,6 @@ pub async fn join(
     Caller(access): Caller,
     Id(id): Id<ConversationId>,
 ) -> Result<axum::Json<Shown>, Problem> {
-    app.accepting()?;
     let room = app.hub.room(id).await?;
     let roster = room.authorize(access.user, Action::Join).await?;
     if room.member(&roster, access.user).await?.is_none() {

@@ -68,7 +68,6 @@ pub async fn send(
     Id(to): Id<ConversationId>,
     Json(send): Json<Send>,
 ) -> Result<Response, Problem> {
-    app.accepting()?;
     let Send { client_id, text, spans, payload, attachments, reply_to, forward_of, expires_at } = send;
     let content = Content { text, spans, payload, attachments, reply_to, forward_of, expires_at };
     // Without one of the client's own, every try is a message of its own.
@@ -182,7 +181,6 @@ pub async fn edit(
     Ids(of, id): Ids<ConversationId, MessageId>,
     Json(Change { text, spans, payload }): Json<Change>,
 ) -> Result<axum::Json<Message>, Problem> {
-    app.accepting()?;
     let (mut message, _) = app.edit(access.user, of, id, ContentChange { text, spans, payload }).await?;
     let room = app.hub.room(of).await?;
     app.add_additions(&room, access.user, std::slice::from_mut(&mut message)).await?;
@@ -201,7 +199,6 @@ pub async fn delete(
     Caller(access): Caller,
     Ids(of, id): Ids<ConversationId, MessageId>,
 ) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     let (results, _) = app.delete(access.user, of, &[id]).await?;
     results.into_iter().try_for_each(|(_, result)| result)?;
     Ok(StatusCode::NO_CONTENT)
@@ -240,7 +237,6 @@ pub async fn delete_many(
     Id(of): Id<ConversationId>,
     Json(DeleteMany { messages }): Json<DeleteMany>,
 ) -> Result<axum::Json<List<Deleted>>, Problem> {
-    app.accepting()?;
     if messages.is_empty() || messages.len() > limits::DELETES_PER_CALL {
         let detail = format!("1 to {}", limits::DELETES_PER_CALL);
         return Err(Fault::field("messages", "too_many", detail).into());

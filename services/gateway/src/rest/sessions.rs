@@ -64,7 +64,6 @@ pub async fn log_in(
     From(address): From,
     Json(log_in): Json<LogIn>,
 ) -> Result<Response, Problem> {
-    app.accepting()?;
     let wrong = users::too_long("device", log_in.device.as_deref(), limits::DEVICE_CHARS);
     if !wrong.is_empty() {
         return Err(Fault::invalid(wrong).into());
@@ -106,7 +105,6 @@ pub struct Refresh {
     responses((status = 200, description = "The same session with new tokens", body = Begun))
 )]
 pub async fn refresh(State(app): State<Arc<App>>, Json(refresh): Json<Refresh>) -> Result<axum::Json<Begun>, Problem> {
-    app.accepting()?;
     let token: RefreshToken = refresh.refresh_token.expose().parse()?;
     let (now, session) = (app.now(), token.session());
     let row = app.store.session(session).await?;

@@ -54,7 +54,6 @@ pub async fn register(
     From(address): From,
     Json(wanted): Json<Register>,
 ) -> Result<Response, Problem> {
-    app.accepting()?;
     let mut wrong = Vec::new();
     if !is_name(&wanted.name) {
         wrong.push(FieldError::new("name", "format", "3 to 32 of a-z, 0-9, _ . -"));

@@ -46,7 +46,6 @@ async fn perform(app: Arc<App>, conn: Arc<Conn>, command: Command) {
 
 /// The position of the event it made, if any.
 async fn carry_out(app: &App, conn: &Conn, command: Command) -> Result<Option<Seq>, Fault> {
-    app.accepting()?;
     match command {
         Command::Edit(edit) => {
             let Edit { conversation, message, change, .. } = *edit;

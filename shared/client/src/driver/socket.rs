@@ -43,6 +43,8 @@ struct Socket {
     told_to_wait: Option<Duration>,
     /// The gateway asked to leave then.
     leave_at: Option<Instant>,
+    /// Then it goes to the gateway whose turn comes after so many.
+    turns: usize,
     renewing: bool,
     /// The socket before this one, open until this one is live; what it still hears is replayed here.
     before: Option<Wire>,
@@ -71,6 +73,7 @@ impl Driver {
             silence_max: PATIENCE,
             told_to_wait: None,
             leave_at: None,
+            turns: 1,
             renewing: false,
             before,
             work: FuturesUnordered::new(),
@@ -87,7 +90,10 @@ impl Driver {
             self.backoff.was_live_for(since.elapsed());
         }
         match end {
-            End::Moved { new, .. } => End::Moved { old: Some(Box::new(socket.wire)), new },
+            End::Moved { new, .. } => {
+                self.gateway = self.gateway.wrapping_add(socket.turns);
+                End::Moved { old: Some(Box::new(socket.wire)), new }
+            }
             end => {
                 socket.wire.close().await;
                 end
@@ -351,8 +357,9 @@ impl Driver {
                 // Filled in by `serve`, which has the old one.
                 Err(End::Moved { old: None, new })
             }
-            // Nobody there to go to: this socket is served until its end.
+            // Nobody there to go to: this socket is served until its end, and the next gateway may have room.
             Work::Opened(None) => {
+                socket.turns = socket.turns.wrapping_add(1);
                 socket.leave_at = Some(Instant::now() + PAUSE);
                 Ok(())
             }

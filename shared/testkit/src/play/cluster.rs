@@ -83,11 +83,12 @@ impl Cluster {
         std::fs::write(&key_file, verb(binary, &["token", "keys"]).await.context("make keys")?)?;
         let key_file = key_file.display().to_string();
         let quick = ["--gateway-reconnect-base-ms", "100", "--gateway-reconnect-max-ms", "1000"];
+        let leaving = ["--gateway-drain-delay", "1s", "--gateway-drain-window", "5s"];
         let open = ["--gateway-frames-per-s", "10000", "--gateway-frames-burst", "10000"];
         let auth = ["--auth-keys-file", &key_file];
 
         let common = [&engines[..], &small, plan.log].concat();
-        let gateway = [&["gateway"], &common[..], &quick, &open, &auth, plan.gateway].concat();
+        let gateway = [&["gateway"], &common[..], &quick, &leaving, &open, &auth, plan.gateway].concat();
         let persister = [&["persister"], &common[..]].concat();
         let mut gateways = prepared(binary, plan.gateways, &gateway)?;
         let mut persisters = prepared(binary, plan.persisters, &persister)?;

@@ -32,6 +32,7 @@ pub(super) struct Notebook {
 pub(super) struct Page {
     pub(super) live: bool,
     pub(super) sockets: u32,
+    pub(super) lost: Vec<Option<u16>>,
     pub(super) texts: VecDeque<String>,
     pub(super) last: BTreeMap<ConversationId, Seq>,
     pub(super) signals: VecDeque<Happened>,
@@ -44,6 +45,10 @@ impl Notebook {
 
     pub(super) fn sockets(&self) -> u32 {
         self.page.borrow().sockets
+    }
+
+    pub(super) fn lost(&self) -> Vec<Option<u16>> {
+        self.page.borrow().lost.clone()
     }
 
     pub(super) fn signals(&self) -> VecDeque<Happened> {
@@ -83,7 +88,11 @@ impl Observer for Notebook {
         match *what {
             Happened::Opened { socket, .. } => self.page.send_modify(|page| page.sockets = socket),
             Happened::Live => self.page.send_modify(|page| page.live = true),
-            Happened::Lost { .. } | Happened::Stopped(_) => self.page.send_modify(|page| page.live = false),
+            Happened::Lost { code } => self.page.send_modify(|page| {
+                page.live = false;
+                page.lost.push(code);
+            }),
+            Happened::Moved | Happened::Stopped(_) => self.page.send_modify(|page| page.live = false),
             Happened::Following { conversation, after } => {
                 self.recorder.record(Event::Follow { client, conversation, after });
                 self.page.send_modify(|page| _ = page.last.insert(conversation, after));

@@ -69,7 +69,6 @@ pub async fn change(
     headers: HeaderMap,
     Json(change): Json<Change>,
 ) -> Result<Response, Problem> {
-    app.accepting()?;
     let given = change.applied(&Settings::default());
     let wrong = settings::wrong(&given);
     if !wrong.is_empty() {

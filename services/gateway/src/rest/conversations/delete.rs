@@ -37,7 +37,6 @@ pub async fn delete(
     Caller(access): Caller,
     Id(id): Id<ConversationId>,
 ) -> Result<Response, Problem> {
-    app.accepting()?;
     app.hub.room(id).await?.authorize(access.user, Action::DeleteConversation).await?;
     let work = Arc::clone(&app);
     let job = app.complete(async move { end(&work, access.user, id).await }).await?;

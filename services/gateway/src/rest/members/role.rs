@@ -46,7 +46,6 @@ pub async fn change(
     Ids(id, user): Ids<ConversationId, UserId>,
     Json(Change { role }): Json<Change>,
 ) -> Result<axum::Json<Shown>, Problem> {
-    app.accepting()?;
     let by = access.user;
     let room = app.hub.room(id).await?;
     let roster = room.roster().await?;

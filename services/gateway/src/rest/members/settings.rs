@@ -49,7 +49,6 @@ pub async fn change(
     Id(id): Id<ConversationId>,
     Json(change): Json<Change>,
 ) -> Result<axum::Json<Shown>, Problem> {
-    app.accepting()?;
     let user = access.user;
     let room = app.hub.room(id).await?;
     let roster = room.authorize(user, Action::ChangeOwnSettings).await?;

@@ -55,7 +55,6 @@ pub async fn change(
     Caller(access): Caller,
     Json(change): Json<Change>,
 ) -> Result<axum::Json<SelfUser>, Problem> {
-    app.accepting()?;
     check(&change)?;
     let before = known(&app, access.user).await?;
     let work = Arc::clone(&app);

@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+use chat_testkit::play::{Cluster, Plan};
+use tokio::time::Instant;
+
+use super::harm::{BINARY, assert_lossless, during, until};
+
+const CLIENTS: usize = 200;
+const ROOMS: usize = 20;
+const EACH: usize = 40;
+/// The delay and the window of the test's gateways, and what is under way after them.
+const EXIT_WITHIN: Duration = Duration::from_secs(30);
+/// Until a signal is heard.
+const SIGNAL_WITHIN: Duration = Duration::from_secs(2);
+
+/// F2
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_are_replaced_one_after_the_other_under_load() -> anyhow::Result<()> {
+    let mut cluster = Cluster::start(BINARY, Plan::default()).await?;
+    let play = cluster.play();
+    let crowd = play.crowd(CLIENTS, ROOMS).await?;
+    let before: u32 = crowd.users.iter().map(|user| user.sockets()).sum();
+
+    let gateways = &mut cluster.gateways;
+    let count = u32::try_from(gateways.len())?;
+    let replaced = during(crowd.talks(EACH), count, async |round| {
+        let gateway = &mut gateways[usize::try_from(round % count)?];
+        let began = Instant::now();
+        gateway.ask_to_end()?;
+        until("it is not ready", SIGNAL_WITHIN, async || Ok(gateway.get("/readyz").await?.0 == 503)).await?;
+        let ended = gateway.end(EXIT_WITHIN).await?;
+        anyhow::ensure!(ended.success(), "{ended}");
+        println!("gone after {:?}", began.elapsed());
+        gateway.restart().await
+    });
+    println!("{} replaced", replaced.await?);
+
+    let after: u32 = crowd.users.iter().map(|user| user.sockets()).sum();
+    assert!(after - before >= u32::try_from(CLIENTS)?, "everybody moved at least once: {before}, {after}");
+    let lost: Vec<Option<u16>> = crowd.users.iter().flat_map(|user| user.lost()).collect();
+    println!("{} moves, {} of them after the old socket was gone", after - before, lost.len());
+    assert!(lost.iter().flatten().all(|code| (4000..=4499).contains(code)), "{lost:?}");
+    assert!(lost.iter().all(Option::is_some), "a socket was cut: {lost:?}");
+    assert_lossless(&crowd.verdict(&play).await?, CLIENTS * EACH);
+    Ok(())
+}
