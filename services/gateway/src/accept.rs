@@ -1,13 +1,15 @@
 //! Connections in: a permit before each accept, header time-outs that really fire, no trust in the other side.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     http::{HeaderValue, StatusCode, header::CONNECTION},
+    response::IntoResponse,
 };
-use chat_protocol::limits;
+use chat_protocol::{ErrorCode, limits};
+use chat_service::health::Check;
 use hyper::{Request, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -16,15 +18,76 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::{app::App, metrics, rest::Peer};
+use crate::{
+    app::App,
+    fault::Fault,
+    metrics,
+    rest::{Peer, Problem},
+};
 
 /// Unacknowledged data may wait this long before the kernel gives a connection up.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Who is refused must ask soon: there are few places to do it in.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// After a failed accept: short, so that a freed descriptor is used soon, and doubling, so that none is no busy loop.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// Descriptors for everything that is no connection: listeners, the log, the store, files.
 const RESERVED_FILES: u64 = 64;
+
+/// Connections beyond the last place that are answered at once: refused in words, they go elsewhere, where a queue would
+/// only make them wait.
+const CROWD: usize = 32;
+/// Of the places, one in so many must be free before a full gateway is ready again: readiness does not flutter.
+const FREE_SHARE: usize = 20;
+
+/// The places of one gateway's connections.
+#[derive(Debug)]
+pub struct Places {
+    all: usize,
+    free: Arc<Semaphore>,
+    crowd: Arc<Semaphore>,
+}
+
+impl Places {
+    /// As many as configured, or as the limit of open files allows.
+    pub fn new(configured: usize) -> Self {
+        let all = connections_max(configured);
+        Self { all, free: Arc::new(Semaphore::new(all)), crowd: Arc::new(Semaphore::new(CROWD)) }
+    }
+
+    /// Says whether there is room for more.
+    pub fn report(&self, check: &Check) {
+        let free = self.free.available_permits();
+        if free == 0 {
+            check.fail(format!("all {} connections are taken", self.all));
+        } else if free * FREE_SHARE >= self.all {
+            check.ok();
+        }
+    }
+
+    fn try_place(&self) -> Option<Permit> {
+        Arc::clone(&self.free).try_acquire_owned().ok().map(Permit::Place)
+    }
+
+    /// A place; without one, a permit to say so.
+    async fn take(&self) -> Option<Permit> {
+        if let Some(place) = self.try_place() {
+            return Some(place);
+        }
+        tokio::select! {
+            place = Arc::clone(&self.free).acquire_owned() => place.ok().map(Permit::Place),
+            refusal = Arc::clone(&self.crowd).acquire_owned() => refusal.ok().map(Permit::Refusal),
+        }
+    }
+}
+
+/// What one accepted connection is to get.
+#[derive(Debug)]
+enum Permit {
+    Place(OwnedSemaphorePermit),
+    Refusal(OwnedSemaphorePermit),
+}
 
 /// A place among the connections; held for as long as the connection, or the socket it became, lives.
 #[derive(Debug, Clone)]
@@ -32,12 +95,11 @@ pub struct Place(#[expect(dead_code, reason = "held, never read")] Arc<OwnedSema
 
 /// Accepts until the doors close, also while the gateway leaves: whoever routes connections here needs a while to hear.
 pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) {
-    let connections = Arc::new(Semaphore::new(connections_max(app.config.connections_max)));
     let mut pause = PAUSE_MIN;
     loop {
         let accepted = tokio::select! {
             () = app.doors.cancelled() => return,
-            accepted = accept(&listener, &connections) => accepted,
+            accepted = accept(&listener, &app.places) => accepted,
         };
         match accepted {
             Ok((stream, peer, permit)) => {
@@ -46,7 +108,19 @@ pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) {
                     tracing::debug!(error = %err, "connection lost before it began");
                     continue;
                 }
-                app.shutdown.spawn(serve(stream, peer, Place(Arc::new(permit)), router.clone(), Arc::clone(&app)));
+                match permit {
+                    Permit::Place(permit) => {
+                        let place = Place(Arc::new(permit));
+                        app.shutdown.spawn(serve(stream, peer, place, router.clone(), Arc::clone(&app)));
+                    }
+                    Permit::Refusal(permit) => {
+                        metrics::rejected(ErrorCode::Overloaded.code());
+                        app.shutdown.spawn(async move {
+                            refuse(stream).await;
+                            drop(permit);
+                        });
+                    }
+                }
             }
             Err(err) => {
                 metrics::rejected("accept");
@@ -58,12 +132,14 @@ pub async fn run(listener: TcpListener, router: Router, app: Arc<App>) {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(connections).acquire_owned().await.map_err(std::io::Error::other)?;
+async fn accept(listener: &TcpListener, places: &Places) -> std::io::Result<(TcpStream, Peer, Permit)> {
+    let permit = places.take().await.ok_or_else(|| std::io::Error::other("closed"))?;
     let (stream, peer) = listener.accept().await?;
+    // A place may have become free while nobody came.
+    let permit = match permit {
+        Permit::Refusal(_) => places.try_place().unwrap_or(permit),
+        place @ Permit::Place(_) => place,
+    };
     Ok((stream, Peer(peer), permit))
 }
 
@@ -106,6 +182,17 @@ async fn serve(stream: TcpStream, peer: Peer, place: Place, router: Router, app:
             let _ = connection.await;
         }
     }
+}
+
+/// Answers one request: no place here now.
+async fn refuse(stream: TcpStream) {
+    let service = hyper::service::service_fn(|_: Request<hyper::body::Incoming>| async {
+        let fault = Fault::new(ErrorCode::Overloaded, "this gateway holds as many connections as it may");
+        Ok::<_, Infallible>(Problem(fault).into_response())
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(REFUSAL_TIMEOUT).max_headers(limits::HEADERS).keep_alive(false);
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// 0.9 × what the process may open, so that the log, the store and the operator always find a descriptor.

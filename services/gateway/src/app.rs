@@ -10,7 +10,8 @@ use chat_store::{Membership, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Config, fault::Fault, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet, signals::Signals,
+    accept::Places, config::Config, fault::Fault, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet,
+    signals::Signals,
 };
 
 /// Memberships read at once.
@@ -48,6 +49,8 @@ pub struct App {
     pub signals: Signals,
     /// What the operator is told.
     pub health: Health,
+    /// For connections.
+    pub places: Places,
     /// When to leave.
     pub shutdown: Shutdown,
     /// When the doors close: nothing is accepted any more, what is under way ends.

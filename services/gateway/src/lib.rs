@@ -74,7 +74,7 @@ use chat_store::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{app::App, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet, signals::Signals};
+use crate::{accept::Places, app::App, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet, signals::Signals};
 
 pub use config::Config;
 pub use metrics::describe as describe_metrics;
@@ -119,6 +119,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         signals: Signals::default(),
         rates: Rates::new(&config.limits),
         passwords: Passwords::new(PASSWORDS_AT_WORK, PASSWORDS_WAITING),
+        places: Places::new(config.connections_max),
         config,
         hub,
         log,
@@ -140,10 +141,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         tokio::spawn(sweep::guard(Arc::clone(&app))),
         tokio::spawn(signals::write_marks(Arc::clone(&app))),
     ];
-    tokio::join!(
-        accept::run(listener, rest::router(Arc::clone(&app)), Arc::clone(&app)),
-        drain::run(&app),
-    );
+    tokio::join!(accept::run(listener, rest::router(Arc::clone(&app)), Arc::clone(&app)), drain::run(&app),);
     shutdown.finish(FINISH).await;
     signals::flush_marks(&app).await;
     background.iter().for_each(tokio::task::JoinHandle::abort);

@@ -23,11 +23,13 @@ pub async fn run(app: Arc<App>) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let log = app.health.check("log");
+    let connections = app.health.check("connections");
     let mut expired = Instant::now();
     let mut log_seen = Instant::now();
     loop {
         tick.tick().await;
         sockets(&app).await;
+        app.places.report(&connections);
         if expired.elapsed() >= EXPIRE {
             expired = Instant::now();
             app.rates.expire(app.now());
