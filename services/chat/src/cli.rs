@@ -30,6 +30,8 @@ pub enum Command {
     Gateway,
     /// Run a persister of a cluster: from the log to the store
     Persister,
+    /// Run a canary: a user who says something every few seconds, and measures how it arrives
+    Canary,
     /// Bring the schema of the store up to date; nothing else ever changes it
     Migrate {
         /// Copies of each row, the same everywhere, for a keyspace that does not exist yet

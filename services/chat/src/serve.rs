@@ -31,6 +31,7 @@ pub enum Role {
     All,
     Gateway,
     Persister,
+    Canary,
 }
 
 /// Where a node listens.
@@ -69,18 +70,26 @@ pub async fn serve(role: Role, mut settings: Settings) -> anyhow::Result<Running
     health.fact("version", env!("CARGO_PKG_VERSION"));
     let ops = Ops::start(ops, health.clone(), shutdown.clone(), recorder)?;
 
-    let engines = Engines::open(&settings, START_PATIENCE).await?;
-    watch::start(&engines, &health, &shutdown);
+    let engines = match role {
+        // It comes in from outside, like anybody.
+        Role::Canary => None,
+        _ => Some(Engines::open(&settings, START_PATIENCE).await?),
+    };
     let public = public.map(TcpListener::from_std).transpose()?;
     let addresses = Addresses { public: public.as_ref().map(TcpListener::local_addr).transpose()?, ops: ops.address() };
     let drain = settings.gateway.drain_delay() + settings.gateway.drain_window();
     let mut running = Running { addresses, shutdown, drain, roles: JoinSet::new(), _ops: ops };
     // Each role's checks are on the board before the node counts as started: it is never ready a moment too soon.
-    if let Some(listener) = public {
-        running.gateway(settings.gateway.clone(), listener, role.keys(&settings)?, &engines, &health);
-    }
-    if role.persists() {
-        running.persister(settings.persister, &engines, &health);
+    if let Some(engines) = engines {
+        watch::start(&engines, &health, &running.shutdown);
+        if let Some(listener) = public {
+            running.gateway(settings.gateway.clone(), listener, role.keys(&settings)?, &engines, &health);
+        }
+        if role.persists() {
+            running.persister(settings.persister, &engines, &health);
+        }
+    } else {
+        running.canary(settings.canary, &health);
     }
     health.started();
     Ok(running)
@@ -93,6 +102,7 @@ fn describe_metrics() {
     chat_store::metrics::describe();
     chat_gateway::describe_metrics();
     chat_persister::describe_metrics();
+    chat_canary::describe_metrics();
 }
 
 impl Role {
@@ -107,7 +117,7 @@ impl Role {
     /// The embedded engines live inside one process, so one process must do everything.
     fn check(self, settings: &Settings) -> anyhow::Result<()> {
         let backends = settings.backends()?;
-        if self != Self::All && backends == Backends::Embedded {
+        if !matches!(self, Self::All | Self::Canary) && backends == Backends::Embedded {
             bail!(
                 "one role of a cluster needs --log and --store: the embedded ones live inside one process, `chat all`"
             );
@@ -145,6 +155,10 @@ impl Running {
         health.check("consumers");
         let deps = chat_persister::Deps { log, store, clock: Arc::new(SystemClock), health: health.clone() };
         self.run("persister", chat_persister::run(config, deps, self.shutdown.clone()));
+    }
+
+    fn canary(&mut self, config: chat_canary::Config, health: &Health) {
+        self.run("canary", chat_canary::run(config, health.clone(), self.shutdown.clone()));
     }
 
     /// Runs a role. Whenever it ends, by itself or by a fault, the whole node drains.

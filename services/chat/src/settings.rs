@@ -53,6 +53,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub persister: chat_persister::Config,
+
+    #[command(flatten)]
+    pub canary: chat_canary::Config,
 }
 
 /// Where log and store are.

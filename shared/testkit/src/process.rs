@@ -14,7 +14,7 @@ use crate::wire::{free_port, http_get, loopback};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Roles that serve no users, so have no public listener.
-const BEHIND: [&str; 2] = ["persister", "presence"];
+const BEHIND: [&str; 3] = ["persister", "presence", "canary"];
 
 /// All users of a test come from one address, and are quick; a test of one of these limits names its own.
 const OPEN: [&str; 10] = [
