@@ -22,6 +22,7 @@ bench: tools
 generate:
 	cargo run --locked -p chat -- config --docs > docs/configuration.md
 	cargo run --locked -p chat -- openapi > docs/openapi.json
+	cargo run --locked -p chat -- metrics > docs/metrics.md
 
 tools:
 	shared/testkit/tools/fetch

@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// Print the REST interface as an OpenAPI document
     Openapi,
+    /// Print what is measured, as Markdown
+    Metrics,
     /// Make keys and tokens
     #[command(subcommand)]
     Token(Token),

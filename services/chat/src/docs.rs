@@ -1,9 +1,10 @@
-//! `chat config --docs`: the page about settings, from the settings themselves.
+//! `chat config --docs` and `chat metrics`: pages about settings and metrics, from their own declarations.
 
-use chat_service::config;
+use chat_service::{catalogue, config};
 use clap::CommandFactory;
 
 use crate::cli::Cli;
+use crate::serve::describe_metrics;
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -24,4 +25,26 @@ the file, and have commas in the environment.
 /// The page, as Markdown.
 pub fn settings() -> String {
     format!("{INTRODUCTION}{}", config::reference(&Cli::command()))
+}
+
+const METRICS: &str = "\
+# Metrics
+
+<!-- Made by `make generate` from the metrics' own descriptions: change those. -->
+
+Every process shows its own at `/metrics` of the operations listener (`--ops-listen`), in the Prometheus text format.
+Labels come from closed sets: roles, codes, routes, shards; never a user, a conversation or an address. A metric with
+labels appears when it first counts.
+
+| metric | type | unit | what it means |
+|---|---|---|---|
+";
+
+/// The page about metrics, as Markdown.
+pub fn metrics() -> String {
+    let rows = catalogue::of(describe_metrics).into_iter().map(|(name, described)| {
+        let catalogue::Described { kind, description, unit } = described;
+        format!("| `{name}` | {kind} | {} | {description} |\n", unit.unwrap_or_default())
+    });
+    METRICS.to_owned() + &rows.collect::<String>()
 }

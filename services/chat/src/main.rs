@@ -50,6 +50,7 @@ async fn perform(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<ExitCode> 
         Command::Config { docs: false } => show(&config::render(&loaded.settings)),
         Command::Config { docs: true } => show(&docs::settings()),
         Command::Openapi => show(chat_gateway::openapi()),
+        Command::Metrics => show(&docs::metrics()),
         Command::Token(command) => show(&token::run(command, &settings)?),
         Command::Doctor => {
             let (report, healthy) = doctor::run(&settings).await;

@@ -66,6 +66,7 @@ pub async fn serve(role: Role, mut settings: Settings) -> anyhow::Result<Running
 
     let (health, shutdown) = (Health::new(), Shutdown::new());
     let recorder = metrics::install()?;
+    metrics::build_info(env!("CARGO_PKG_VERSION"), option_env!("CHAT_COMMIT").unwrap_or("unknown"));
     describe_metrics();
     health.fact("version", env!("CARGO_PKG_VERSION"));
     let ops = Ops::start(ops, health.clone(), shutdown.clone(), recorder)?;
@@ -95,9 +96,9 @@ pub async fn serve(role: Role, mut settings: Settings) -> anyhow::Result<Running
     Ok(running)
 }
 
-/// What runs, and what every metric means.
-fn describe_metrics() {
-    metrics::build_info(env!("CARGO_PKG_VERSION"), option_env!("CHAT_COMMIT").unwrap_or("unknown"));
+/// What every metric means.
+pub fn describe_metrics() {
+    metrics::describe();
     chat_bus::metrics::describe();
     chat_store::metrics::describe();
     chat_gateway::describe_metrics();

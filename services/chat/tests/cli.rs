@@ -169,6 +169,12 @@ fn the_committed_openapi_document_is_the_one_that_is_served() {
 }
 
 #[test]
+fn the_documented_metrics_are_those_there_are() {
+    let documented = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md")).unwrap();
+    assert_eq!(documented, Shell::new().prints(&["metrics"]), "run `make generate`");
+}
+
+#[test]
 fn a_wrong_role_is_an_error_and_never_a_default() {
     let refused = Shell::new().is_refused(&["gatway"]);
     assert!(refused.contains("gatway"), "{refused}");

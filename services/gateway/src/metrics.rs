@@ -18,6 +18,9 @@ const GOAWAYS: &str = "chat_gateway_goaways_total";
 const CONNECTS: &str = "chat_gateway_connects_total";
 const CONNECTS_REJECTED: &str = "chat_gateway_connects_rejected_total";
 const RESUMES: &str = "chat_gateway_resumes_total";
+const REPLAYED_EVENTS: &str = "chat_gateway_replayed_events_total";
+const TOKEN_REFRESHES: &str = "chat_gateway_token_refreshes_total";
+const REVOCATION_SECONDS: &str = "chat_gateway_revocation_seconds";
 const GAPS: &str = "chat_gateway_gaps_total";
 const GAP_REPAIR_SECONDS: &str = "chat_gateway_gap_repair_seconds";
 const APPEND_SECONDS: &str = "chat_gateway_append_seconds";
@@ -44,6 +47,9 @@ pub fn describe() {
     describe_counter!(CONNECTS, "first frames, by kind and result");
     describe_counter!(CONNECTS_REJECTED, "connections refused before their first frame, by reason");
     describe_counter!(RESUMES, "conversations replayed, by result");
+    describe_counter!(REPLAYED_EVENTS, "events sent again or late, from the log, to sockets that came back");
+    describe_counter!(TOKEN_REFRESHES, "refresh tokens traded, by result");
+    describe_histogram!(REVOCATION_SECONDS, Unit::Seconds, "from the end of a session to all gateways told of it");
     describe_counter!(GAPS, "missing events noticed, by how");
     describe_histogram!(GAP_REPAIR_SECONDS, Unit::Seconds, "from noticing a gap to the end of its repair");
     describe_histogram!(APPEND_SECONDS, Unit::Seconds, "from a send to its acknowledgement by the log");
@@ -91,6 +97,18 @@ pub(crate) fn rejected(reason: &'static str) {
 
 pub(crate) fn resumed(result: &'static str) {
     counter!(RESUMES, "result" => result).increment(1);
+}
+
+pub(crate) fn replayed(events: usize) {
+    counter!(REPLAYED_EVENTS).increment(events as u64);
+}
+
+pub(crate) fn refreshed(result: &'static str) {
+    counter!(TOKEN_REFRESHES, "result" => result).increment(1);
+}
+
+pub(crate) fn revoked(took: Duration) {
+    histogram!(REVOCATION_SECONDS).record(took);
 }
 
 pub(crate) fn gap(found: &'static str) {

@@ -9,7 +9,9 @@ use chat_protocol::ErrorCode;
 use chat_store as store;
 use futures_util::{StreamExt, stream};
 
-use crate::{app::App, fault::Fault};
+use tokio::time::Instant;
+
+use crate::{app::App, fault::Fault, metrics};
 
 /// How often the list is read again.
 const POLL: Duration = Duration::from_secs(60);
@@ -19,12 +21,14 @@ const RETRY: Duration = Duration::from_secs(2);
 impl App {
     /// Ends what `revocation` names, everywhere: for good once this returns, within a second on other gateways.
     pub async fn revoke(&self, revocation: Revocation) -> Result<(), Fault> {
+        let began = Instant::now();
         self.store.revoke(&to_store(&revocation)).await?;
         self.obey([revocation]);
         let signal = Bytes::from(serde_json::to_vec(&revocation).map_err(|_| ErrorCode::Internal)?);
         if let Err(err) = self.log.emit(&Topic::Revocations, signal).await {
             tracing::warn!(error = %err, "other gateways learn of a revocation by their next poll");
         }
+        metrics::revoked(began.elapsed());
         Ok(())
     }
 

@@ -12,6 +12,7 @@ pub mod telemetry; // log lines
 
 pub mod metrics; // the recorder behind /metrics
 
+pub mod catalogue; // what is measured
 pub mod health; // what roles report about themselves
 
 pub mod ops; // the listener that tells the operator

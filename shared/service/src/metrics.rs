@@ -33,8 +33,12 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_rows".into()), ROWS))
         .and_then(PrometheusBuilder::install_recorder)
         .context("install the metrics recorder")?;
-    metrics::describe_gauge!(BUILD_INFO, "What runs: version and commit.");
     Ok(INSTALLED.get_or_init(|| handle).clone())
+}
+
+/// Tells the recorder what the names mean.
+pub fn describe() {
+    metrics::describe_gauge!(BUILD_INFO, "what runs: version and commit");
 }
 
 /// Says what runs.

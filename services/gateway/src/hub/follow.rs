@@ -23,6 +23,7 @@ use crate::{
     delivery::Delivery,
     fault::Fault,
     history::blank,
+    metrics,
 };
 
 pub use proof::{Budget, Proof};
@@ -346,7 +347,9 @@ fn deliver(conn: &Conn, events: &[Arc<Delivery>]) -> Option<LeftReason> {
             _ => {}
         }
     }
-    conn.deliver(events.get(..end).unwrap_or(events));
+    let events = events.get(..end).unwrap_or(events);
+    metrics::replayed(events.len());
+    conn.deliver(events);
     left
 }
 

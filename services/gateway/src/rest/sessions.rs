@@ -27,7 +27,7 @@ use super::{
     limit::From,
     users::{self, List},
 };
-use crate::{app::App, chance, fault::Fault};
+use crate::{app::App, chance, fault::Fault, metrics};
 
 /// A log-in with its tokens, flat.
 #[derive(Serialize, ToSchema)]
@@ -105,6 +105,12 @@ pub struct Refresh {
     responses((status = 200, description = "The same session with new tokens", body = Begun))
 )]
 pub async fn refresh(State(app): State<Arc<App>>, Json(refresh): Json<Refresh>) -> Result<axum::Json<Begun>, Problem> {
+    let begun = rotate(&app, &refresh).await;
+    metrics::refreshed(begun.as_ref().map_or_else(|problem| problem.0.code.code(), |_| "rotated"));
+    begun.map(axum::Json)
+}
+
+async fn rotate(app: &App, refresh: &Refresh) -> Result<Begun, Problem> {
     let token: RefreshToken = refresh.refresh_token.expose().parse()?;
     let (now, session) = (app.now(), token.session());
     let row = app.store.session(session).await?;
@@ -115,16 +121,16 @@ pub async fn refresh(State(app): State<Arc<App>>, Json(refresh): Json<Refresh>) 
     let row = match (judgement, row) {
         (Judgement::Rotate, Some(row)) => row,
         (Judgement::Revoked, _) => return Err(ErrorCode::TokenRevoked.into()),
-        (Judgement::Reused, Some(row)) => return reused(&app, &row).await,
+        (Judgement::Reused, Some(row)) => return reused(app, &row).await,
         (_, _) => return Err(ErrorCode::Unauthenticated.into()),
     };
-    let user = users::known(&app, row.user).await?;
+    let user = users::known(app, row.user).await?;
     let next = RefreshToken::mint(session, &mut chance::secure());
     let expires_at = refresh_end(now);
     if !app.store.rotate_session(session, &row.refresh_hash, &next.hash(), now, expires_at).await? {
-        return reused(&app, &row).await;
+        return reused(app, &row).await;
     }
-    Ok(axum::Json(answer(&app, &SessionRow { last_used_at: now, expires_at, ..row }, user, &next)))
+    Ok(answer(app, &SessionRow { last_used_at: now, expires_at, ..row }, user, &next))
 }
 
 /// Two hold the same token: nobody knows which of them is the thief, so the session ends for both.
