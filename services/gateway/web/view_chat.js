@@ -61,6 +61,9 @@ export class ChatView {
     window.addEventListener("online", () => chat.connection.hurry(), { signal });
     window.addEventListener("offline", () => chat.connection.hurry(), { signal });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw(), { signal });
+    // A page that the browser keeps for "back" is not there: its socket would say it is.
+    window.addEventListener("pagehide", () => chat.connection.stop(), { signal });
+    window.addEventListener("pageshow", ({ persisted }) => persisted && chat.connection.start(), { signal });
     window.addEventListener("popstate", () => this.#onAddress(), { signal });
   }
 
