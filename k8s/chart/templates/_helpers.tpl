@@ -33,11 +33,13 @@ labels:
 {{- define "chat.env" -}}
 {{- $values := .root.Values -}}
 {{- $settings := dict "CHAT_LISTEN" "0.0.0.0:8080" "CHAT_OPS_LISTEN" "0.0.0.0:9090" -}}
+{{- if eq .role "canary" }}{{ $_ := set $settings "CHAT_CANARY_SERVER" (printf "http://%s-gateway:%v" .root.Release.Name $values.gateway.service.port) }}{{ else -}}
 {{- $_ := set $settings "CHAT_LOG" $values.log.url -}}
 {{- $_ := set $settings "CHAT_LOG_REPLICAS" ($values.log.replicas | toString) -}}
 {{- $_ := set $settings "CHAT_STORE" $values.store.url -}}
 {{- with $values.log.sync }}{{ $_ := set $settings "CHAT_LOG_SYNC" . }}{{ end -}}
 {{- with $values.log.caSecret }}{{ $_ := set $settings "CHAT_LOG_CA_FILE" "/etc/chat/log-ca/ca.crt" }}{{ end -}}
+{{- end -}}
 {{- if eq .role "gateway" }}{{ $_ := set $settings "CHAT_AUTH_KEYS_FILE" "/etc/chat/keys/keys.json" }}
 {{- /* Gateways may not make streams: their user has no right to. */ -}}
 {{- $_ := set $settings "CHAT_LOG_CREATE_STREAMS" "false" }}{{ end -}}
@@ -46,6 +48,9 @@ labels:
 - name: {{ $name }}
   value: {{ $value | toString | quote }}
 {{- end }}
+{{- if eq .role "canary" }}
+{{ include "chat.secret-env" (dict "name" "CHAT_CANARY_PASSWORD" "secret" .spec.secret "key" "password") }}
+{{- else }}
 {{- with index $values.log (printf "%sSecret" .role) }}
 {{ include "chat.secret-env" (dict "name" "CHAT_LOG_USER" "secret" . "key" "user") }}
 {{ include "chat.secret-env" (dict "name" "CHAT_LOG_PASSWORD" "secret" . "key" "password") }}
@@ -54,6 +59,13 @@ labels:
 {{ include "chat.secret-env" (dict "name" "CHAT_STORE_USER" "secret" . "key" "user") }}
 {{ include "chat.secret-env" (dict "name" "CHAT_STORE_PASSWORD" "secret" . "key" "password") }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Which files of secrets a role reads. */ -}}
+{{- define "chat.files" -}}
+{{- $values := .root.Values -}}
+{{- if eq .role "gateway" }}keys {{ end }}{{ if and $values.log.caSecret (ne .role "canary") }}log-ca {{ end }}
 {{- end }}
 
 {{- define "chat.pod-security" -}}

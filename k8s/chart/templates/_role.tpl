@@ -88,24 +88,25 @@ spec:
             {{- toYaml .spec.resources | nindent 12 }}
           securityContext:
             {{- include "chat.container-security" . | nindent 12 }}
-          {{- if or (eq .role "gateway") $values.log.caSecret }}
+          {{- $files := include "chat.files" . }}
+          {{- if $files }}
           volumeMounts:
-            {{- if eq .role "gateway" }}
+            {{- if contains "keys" $files }}
             - {name: keys, mountPath: /etc/chat/keys, readOnly: true}
             {{- end }}
-            {{- if $values.log.caSecret }}
+            {{- if contains "log-ca" $files }}
             - {name: log-ca, mountPath: /etc/chat/log-ca, readOnly: true}
             {{- end }}
           {{- end }}
-      {{- if or (eq .role "gateway") $values.log.caSecret }}
+      {{- if $files }}
       volumes:
-        {{- if eq .role "gateway" }}
+        {{- if contains "keys" $files }}
         - name: keys
           secret: {secretName: {{ $values.keysSecret }}, defaultMode: 0440}
         {{- end }}
-        {{- with $values.log.caSecret }}
+        {{- if contains "log-ca" $files }}
         - name: log-ca
-          secret: {secretName: {{ . }}, defaultMode: 0444}
+          secret: {secretName: {{ $values.log.caSecret }}, defaultMode: 0444}
         {{- end }}
       {{- end }}
 {{- end }}
@@ -168,10 +169,22 @@ spec:
       {{- with $policy.users }}
       from:
         {{- toYaml . | nindent 8 }}
+        {{- if $.root.Values.canary.enabled }}
+        - podSelector:
+            matchLabels:
+              {{- include "chat.selector" (dict "root" $.root "role" "canary") | nindent 14 }}
+        {{- end }}
       {{- end }}
     {{- end }}
   egress:
     - ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+    {{- if eq .role "canary" }}
+    - ports: [{port: http, protocol: TCP}]
+      to:
+        - podSelector:
+            matchLabels:
+              {{- include "chat.selector" (dict "root" .root "role" "gateway") | nindent 14 }}
+    {{- else }}
     - ports: [{port: {{ $policy.ports.log }}, protocol: TCP}]
       {{- with $policy.log }}
       to:
@@ -182,4 +195,5 @@ spec:
       to:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+    {{- end }}
 {{- end }}

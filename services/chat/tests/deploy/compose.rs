@@ -43,8 +43,8 @@ fn right(name: &str, service: &Value, folder: &Path) -> anyhow::Result<()> {
     if image.starts_with("chat:") {
         ensure!(service["read_only"] == true && service["cap_drop"][0] == "ALL", "it may more than it needs");
         let environment = &service["environment"];
-        let user = environment["CHAT_LOG_USER"].as_str().unwrap_or("migrate");
-        ensure!(name.starts_with(user), "it signs in to the log as {user}");
+        let user = environment["CHAT_LOG_USER"].as_str();
+        ensure!(user.is_none_or(|user| name.starts_with(user)), "it signs in to the log as {user:?}");
     }
     Ok(())
 }
