@@ -48,7 +48,7 @@ export class Schemas {
   }
 
   words(field) {
-    const own = field.description ?? (field.$ref ? this.resolve(field).description : "") ?? "";
+    const own = field.description ?? field.oneOf?.[0]?.description ?? (field.$ref ? this.resolve(field).description : "") ?? "";
     return inline(own.replaceAll("\n", " "));
   }
 

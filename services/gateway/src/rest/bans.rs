@@ -54,7 +54,9 @@ pub async fn list(
 #[schema(as = BanTerms)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
+    /// For moderators.
     reason: Option<String>,
+    /// When it ends by itself, in the future; absent = it does not.
     until: Option<Timestamp>,
 }
 

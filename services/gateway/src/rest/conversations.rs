@@ -47,20 +47,31 @@ use crate::{
 #[schema(as = CreateConversation)]
 #[serde(deny_unknown_fields)]
 pub struct Create {
+    /// Direct, group or broadcast.
     kind: Kind,
+    /// Who else is in from the start.
     #[serde(default)]
     members: Vec<UserId>,
+    /// At most 128 characters.
     title: Option<String>,
+    /// At most 1,024 characters.
     topic: Option<String>,
+    /// A picture's address, at most 512 bytes.
     avatar_url: Option<String>,
+    /// `private` if absent.
     visibility: Option<Visibility>,
+    /// Opaque to the server, at most 4 KiB.
     data: Option<Value>,
+    /// From where on later members may read.
     #[serde(default)]
     history: HistoryAccess,
+    /// Days until messages are removed; 0 = never.
     #[serde(default)]
     retention_days: u32,
+    /// Seconds between two messages of one member; 0 = off.
     #[serde(default)]
     slow_mode_s: u32,
+    /// Whoever repeats the request with it finds what was made.
     client_id: Option<ClientId>,
 }
 
@@ -70,18 +81,25 @@ pub struct Create {
 pub struct Shown {
     #[serde(flatten)]
     conversation: Conversation,
+    /// Without the readers of a broadcast.
     members_count: usize,
+    /// The position of the last event.
     head: Seq,
+    /// The viewer's, if they are a member.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Role>,
+    /// In lists; at most 200 characters of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_message: Option<Message>,
+    /// In lists: the viewer's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     settings: Option<MemberSettings>,
+    /// In lists: how far the viewer has read.
     #[serde(skip_serializing_if = "Option::is_none")]
     marker: Option<Marker>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     unread: Option<Unread>,
+    /// It was there before.
     #[serde(skip_serializing_if = "is_false")]
     duplicate: bool,
 }

@@ -20,7 +20,9 @@ use crate::{app::App, fault::Fault};
 #[schema(as = PutMarker)]
 #[serde(deny_unknown_fields)]
 pub struct Put {
+    /// Seen by a person, up to here.
     read: Option<Seq>,
+    /// Arrived at a device, up to here.
     delivered: Option<Seq>,
 }
 

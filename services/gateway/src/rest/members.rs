@@ -38,9 +38,13 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Member)]
 pub struct Shown {
+    /// Who.
     user: UserId,
+    /// As what.
     role: Role,
+    /// What they may do here, overrides applied.
     rights: Rights,
+    /// Since when.
     joined_at: Timestamp,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     settings: Option<MemberSettings>,
@@ -125,7 +129,9 @@ async fn shown(app: &App, room: &Room, roster: &Roster, by: UserId, user: UserId
 #[schema(as = AddMembers)]
 #[serde(deny_unknown_fields)]
 pub struct Add {
+    /// 1 to 100.
     users: Vec<UserId>,
+    /// `member` if absent, `reader` in a broadcast.
     role: Option<Role>,
 }
 
@@ -133,9 +139,12 @@ pub struct Add {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AddResult)]
 pub struct Added {
+    /// Whom.
     user: UserId,
+    /// `ok`
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
+    /// Why not: `not_found`, `blocked`, `forbidden` or another code.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<ErrorCode>,
 }

@@ -29,15 +29,23 @@ use crate::{app::App, fault::Fault};
 #[schema(as = SendMessage)]
 #[serde(deny_unknown_fields)]
 pub struct Send {
+    /// A ULID of the moment when the user pressed send; whoever repeats the request with it sends nothing twice.
     client_id: Option<ClientId>,
+    /// Plain; at most 8,000 characters.
     text: Option<String>,
+    /// Styles of the text.
     #[serde(default)]
     spans: Vec<Span>,
+    /// Opaque to the server, at most 16 KiB.
     payload: Option<Value>,
+    /// Ids of uploads.
     #[serde(default)]
     attachments: Vec<String>,
+    /// The message that this one answers.
     reply_to: Option<MessageId>,
+    /// The message that this one repeats; the sender can read it.
     forward_of: Option<Forward>,
+    /// When it is to vanish, within 365 days.
     expires_at: Option<Timestamp>,
 }
 
@@ -46,6 +54,7 @@ pub struct Send {
 struct Answer {
     #[serde(flatten)]
     message: Message,
+    /// It was sent before.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     duplicate: bool,
 }
@@ -162,8 +171,11 @@ pub async fn one(
 #[schema(as = EditMessage)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
+    /// The new text, without the old spans.
     text: Option<String>,
+    /// Styles of the text.
     spans: Option<Vec<Span>>,
+    /// Opaque to the server, at most 16 KiB.
     payload: Option<Value>,
 }
 
@@ -209,6 +221,7 @@ pub async fn delete(
 #[schema(as = DeleteMessages)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteMany {
+    /// 1 to 100.
     messages: Vec<MessageId>,
 }
 
@@ -216,9 +229,12 @@ pub struct DeleteMany {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeleteResult)]
 pub struct Deleted {
+    /// Which.
     message: MessageId,
+    /// `ok`
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
+    /// Why not: `not_found`, `forbidden` or another code.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<ErrorCode>,
 }

@@ -33,12 +33,16 @@ use crate::{app::App, chance, fault::Fault, metrics};
 #[derive(Serialize, ToSchema)]
 #[schema(as = NewSession)]
 pub struct Begun {
+    /// The device.
     #[serde(flatten)]
     session: Session,
+    /// For requests and sockets, until `expires_in`.
     access_token: SecretText,
+    /// For the next pair; good for one use and for 30 days.
     refresh_token: SecretText,
     /// Seconds until the access token ends.
     expires_in: u64,
+    /// Whose it is.
     user: SelfUser,
 }
 
@@ -46,8 +50,11 @@ pub struct Begun {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogIn {
+    /// The account's.
     name: String,
+    /// The one of the account.
     password: SecretText,
+    /// What the client calls its device.
     device: Option<String>,
 }
 
@@ -93,6 +100,7 @@ pub async fn log_in(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
+    /// The one of the last answer.
     refresh_token: SecretText,
 }
 

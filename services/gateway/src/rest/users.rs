@@ -35,9 +35,13 @@ use crate::{app::App, chance, fault::Fault};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
+    /// What everybody finds the user by; unique.
     name: String,
+    /// 8 to 1,024 bytes.
     password: SecretText,
+    /// What others see instead of the name.
     display_name: Option<String>,
+    /// What the client calls its device.
     device: Option<String>,
 }
 
@@ -102,7 +106,9 @@ pub async fn me(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<a
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
+    /// The present one.
     old: SecretText,
+    /// 8 to 1,024 bytes.
     new: SecretText,
 }
 

@@ -34,20 +34,28 @@ use crate::{
 #[schema(as = ChangeConversation)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
+    /// At most 128 characters.
     #[serde(default, deserialize_with = "present")]
     title: Option<Option<String>>,
+    /// At most 1,024 characters.
     #[serde(default, deserialize_with = "present")]
     topic: Option<Option<String>>,
+    /// A picture's address, at most 512 bytes.
     #[serde(default, deserialize_with = "present")]
     avatar_url: Option<Option<String>>,
+    /// Who may look at it and join.
     #[serde(default, deserialize_with = "present")]
     visibility: Option<Visibility>,
+    /// Opaque to the server, at most 4 KiB.
     #[serde(default, deserialize_with = "present")]
     data: Option<Option<Value>>,
+    /// Days until messages are removed; 0 = never.
     #[serde(default, deserialize_with = "present")]
     retention_days: Option<Option<u32>>,
+    /// Seconds between two messages of one member; 0 = off.
     #[serde(default, deserialize_with = "present")]
     slow_mode_s: Option<Option<u32>>,
+    /// Rights that differ from what the roles say, whole.
     #[serde(default, deserialize_with = "present")]
     overrides: Option<Option<BTreeMap<Role, Override>>>,
 }

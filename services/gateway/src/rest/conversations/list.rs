@@ -48,7 +48,9 @@ const MARKERS: usize = 500;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConversationList)]
 pub struct Listed {
+    /// The one in which something happened last comes first.
     items: Vec<Shown>,
+    /// Where the next page begins; `null` at the end.
     #[schema(required)]
     next: Option<String>,
     /// For `?since=`: later answers leave out what has not changed since this one.

@@ -29,6 +29,7 @@ use crate::{
 #[schema(as = ChangeRole)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
+    /// As what.
     role: Role,
 }
 

@@ -28,10 +28,14 @@ use crate::{
 #[schema(as = ChangeOwnSettings)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
+    /// No notice of anything until then.
     #[serde(default, deserialize_with = "present")]
     muted_until: Option<Option<Timestamp>>,
+    /// What to be notified of.
     notify: Option<Notify>,
+    /// Out of the way in the list.
     archived: Option<bool>,
+    /// On top of the list.
     pinned: Option<bool>,
 }
 

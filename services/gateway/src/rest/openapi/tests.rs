@@ -79,6 +79,19 @@ fn everything_that_is_referred_to_is_there() {
 }
 
 #[test]
+fn every_field_has_words() {
+    let document = written();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let fields = schemas.iter().flat_map(|(name, schema)| {
+        schema["properties"].as_object().into_iter().flatten().map(move |(field, it)| (name, field, it))
+    });
+    let words = |it: &Value| it["description"].is_string() || it["oneOf"][0]["description"].is_string();
+    let mute: Vec<String> =
+        fields.filter(|(.., it)| !words(it)).map(|(name, field, _)| format!("{name}.{field}")).collect();
+    assert!(mute.is_empty(), "fields without a doc comment: {mute:?}");
+}
+
+#[test]
 fn every_bound_has_its_field() {
     let mut components = written()["components"].take();
     assert_eq!(bounds::add(&mut components), Vec::<String>::new());

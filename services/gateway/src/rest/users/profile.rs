@@ -30,15 +30,21 @@ use crate::{
 #[schema(as = ChangeUser)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
+    /// Another name, if nobody has it.
     name: Option<String>,
+    /// What others see instead of the name.
     #[serde(default, deserialize_with = "present")]
     display_name: Option<Option<String>>,
+    /// A picture's address, at most 512 bytes.
     #[serde(default, deserialize_with = "present")]
     avatar_url: Option<Option<String>>,
+    /// Whatever everybody may read, at most 4 KiB.
     #[serde(default, deserialize_with = "present")]
     profile: Option<Option<Value>>,
+    /// Whatever only the user reads, at most 4 KiB.
     #[serde(default, deserialize_with = "present")]
     private: Option<Option<Value>>,
+    /// Whether others see how far the user has read.
     receipts: Option<bool>,
 }
 
