@@ -18,6 +18,8 @@ mod members; // roles, and who may give them
 mod raw; // a WebSocket client
 #[path = "people/readers.rs"]
 mod readers; // of broadcasts
+#[path = "people/sessions.rs"]
+mod sessions; // devices, and how they end
 #[path = "people/settings.rs"]
 mod settings; // for one's own eyes
 #[path = "people/users.rs"]
