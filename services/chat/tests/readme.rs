@@ -82,3 +82,37 @@ fn file(path: &str) -> anyhow::Result<String> {
 fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
+
+/// Everything below a folder that is Rust.
+fn sources(folder: &Path, code: &mut String) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(&path, code)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            code.push_str(&std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_test_that_the_table_of_features_names_exists() -> anyhow::Result<()> {
+    let mut code = String::new();
+    for folder in ["shared", "services"] {
+        sources(&root().join(folder), &mut code)?;
+    }
+    let page = file("docs/features.md")?;
+    let rows = page.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.rsplit_once(" | "));
+    let mut named = 0;
+    for (feature, tests) in rows {
+        // Contract suites run over any engine, so some have a parameter.
+        for name in tests.split('`').filter(|name| name.contains('_')) {
+            let is_there = ["(", "<"].iter().any(|next| code.contains(&format!("fn {name}{next}")));
+            assert!(is_there, "{feature}: no test is called {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 100, "only {named} were looked for");
+    Ok(())
+}
