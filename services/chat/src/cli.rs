@@ -32,6 +32,8 @@ pub enum Command {
     Persister,
     /// Run a canary: a user who says something every few seconds, and measures how it arrives
     Canary,
+    /// Run a presence worker of a cluster: who is there, told to whom it matters
+    Presence,
     /// Bring the schema of the store up to date; nothing else ever changes it
     Migrate {
         /// Copies of each row, the same everywhere, for a keyspace that does not exist yet

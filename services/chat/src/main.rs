@@ -44,6 +44,7 @@ async fn perform(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<ExitCode> 
         Command::Gateway => run(Role::Gateway, settings).await,
         Command::Persister => run(Role::Persister, settings).await,
         Command::Canary => run(Role::Canary, settings).await,
+        Command::Presence => run(Role::Presence, settings).await,
         Command::Migrate { replicas, datacenter } => {
             show(&migrate::run(&settings, replicas, datacenter.into_iter().collect()).await?)
         }

@@ -31,6 +31,7 @@ pub enum Role {
     All,
     Gateway,
     Persister,
+    Presence,
     Canary,
 }
 
@@ -84,10 +85,14 @@ pub async fn serve(role: Role, mut settings: Settings) -> anyhow::Result<Running
     if let Some(engines) = engines {
         watch::start(&engines, &health, &running.shutdown);
         if let Some(listener) = public {
-            running.gateway(settings.gateway.clone(), listener, role.keys(&settings)?, &engines, &health);
+            running.gateway(&settings, listener, role.keys(&settings)?, &engines, &health);
         }
         if role.persists() {
-            running.persister(settings.persister, &engines, &health);
+            running.persister(settings.persister.clone(), &engines, &health);
+        }
+        if role.follows_presence() {
+            let alone = settings.backends()? == Backends::Embedded;
+            running.presence(settings.presence, alone, &engines, &health);
         }
     } else {
         running.canary(settings.canary, &health);
@@ -103,6 +108,7 @@ pub fn describe_metrics() {
     chat_store::metrics::describe();
     chat_gateway::describe_metrics();
     chat_persister::describe_metrics();
+    chat_presence::describe_metrics();
     chat_canary::describe_metrics();
 }
 
@@ -113,6 +119,10 @@ impl Role {
 
     const fn persists(self) -> bool {
         matches!(self, Self::All | Self::Persister)
+    }
+
+    const fn follows_presence(self) -> bool {
+        matches!(self, Self::All | Self::Presence)
     }
 
     /// The embedded engines live inside one process, so one process must do everything.
@@ -136,19 +146,14 @@ impl Role {
 }
 
 impl Running {
-    fn gateway(
-        &mut self,
-        config: chat_gateway::Config,
-        listener: TcpListener,
-        keys: Keys,
-        engines: &Engines,
-        health: &Health,
-    ) {
+    fn gateway(&mut self, settings: &Settings, listener: TcpListener, keys: Keys, engines: &Engines, health: &Health) {
         let Engines { log, store } = engines.clone();
         let clock = Arc::new(SystemClock);
         health.check("revocations");
-        let deps = chat_gateway::Deps { log, store, clock, keys, listener, health: health.clone() };
-        self.run("gateway", chat_gateway::run(config, deps, self.shutdown.clone()));
+        let chat_presence::Config { lease, beat, away, .. } = settings.presence;
+        let leases = chat_gateway::Leases { lasts: lease, beat, away };
+        let deps = chat_gateway::Deps { log, store, clock, keys, listener, health: health.clone(), leases };
+        self.run("gateway", chat_gateway::run(settings.gateway.clone(), deps, self.shutdown.clone()));
     }
 
     fn persister(&mut self, config: chat_persister::Config, engines: &Engines, health: &Health) {
@@ -156,6 +161,13 @@ impl Running {
         health.check("consumers");
         let deps = chat_persister::Deps { log, store, clock: Arc::new(SystemClock), health: health.clone() };
         self.run("persister", chat_persister::run(config, deps, self.shutdown.clone()));
+    }
+
+    fn presence(&mut self, config: chat_presence::Config, alone: bool, engines: &Engines, health: &Health) {
+        let Engines { log, store } = engines.clone();
+        health.check("presence");
+        let deps = chat_presence::Deps { log, store, clock: Arc::new(SystemClock), health: health.clone(), alone };
+        self.run("presence", chat_presence::run(config, deps, self.shutdown.clone()));
     }
 
     fn canary(&mut self, config: chat_canary::Config, health: &Health) {

@@ -55,6 +55,9 @@ pub struct Settings {
     pub persister: chat_persister::Config,
 
     #[command(flatten)]
+    pub presence: chat_presence::Config,
+
+    #[command(flatten)]
     pub canary: chat_canary::Config,
 }
 

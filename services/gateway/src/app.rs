@@ -10,8 +10,8 @@ use chat_store::{Membership, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    accept::Places, config::Config, fault::Fault, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet,
-    signals::Signals,
+    accept::Places, config::Config, fault::Fault, history::SharedReads, hub::Hub, presence::Presence, rate::Rates,
+    recency::Quiet, signals::Signals,
 };
 
 /// Memberships read at once.
@@ -47,6 +47,8 @@ pub struct App {
     pub rates: Rates,
     /// What may be lost.
     pub signals: Signals,
+    /// Who is there.
+    pub presence: Presence,
     /// What the operator is told.
     pub health: Health,
     /// For connections.

@@ -1,6 +1,7 @@
 //! One socket as the rest of the gateway sees it: who it is, where to write, what it follows.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
@@ -34,6 +35,8 @@ pub struct Conn {
     pub user: UserId,
     /// By which log-in.
     pub session: SessionId,
+    /// Which device, as far as this gateway tells them apart: log-in and name.
+    pub device: u64,
     /// How frames are written.
     pub codec: Codec,
     /// Where they go.
@@ -42,6 +45,8 @@ pub struct Conn {
     token_issued_ms: AtomicI64,
     /// When the session next wants to be told the time; nothing wakes it before.
     due_ms: AtomicI64,
+    /// When its user last did something here; negative: when it came, and nothing was done yet.
+    acted_ms: AtomicI64,
     heartbeat: Mutex<Heartbeat>,
     notices: Mutex<Vec<Notice>>,
     /// Where it sits, kept by the rooms: what has to be given up when it ends.
@@ -70,6 +75,8 @@ pub struct Identity {
     pub user: UserId,
     /// By which log-in.
     pub session: SessionId,
+    /// On which device.
+    pub device: u64,
     /// When the token was issued.
     pub token_issued_at: Timestamp,
     /// When it ends.
@@ -81,6 +88,7 @@ impl Conn {
     pub fn new(
         socket: SocketId,
         identity: &Identity,
+        now: Timestamp,
         codec: Codec,
         outbox: Arc<Outbox>,
         heartbeat: Heartbeat,
@@ -90,10 +98,12 @@ impl Conn {
             socket,
             user: identity.user,
             session: identity.session,
+            device: identity.device,
             codec,
             outbox,
             token_issued_ms: AtomicI64::new(identity.token_issued_at.as_ms()),
             due_ms: AtomicI64::new(i64::MAX),
+            acted_ms: AtomicI64::new(-now.as_ms()),
             heartbeat: Mutex::new(heartbeat),
             notices: Mutex::default(),
             seats: Mutex::default(),
@@ -125,12 +135,30 @@ impl Conn {
     }
 
     /// A finished ephemeral frame: dropped by a socket that is behind, which neither closes it nor delays anything.
-    pub fn show(&self, message: &Bytes, name: &'static str) {
-        if self.outbox.push_ephemeral(message) == Pushed::Taken {
+    /// Whether it was taken.
+    pub fn show(&self, message: &Bytes, name: &'static str) -> bool {
+        let taken = self.outbox.push_ephemeral(message) == Pushed::Taken;
+        if taken {
             metrics::shown(name);
         } else {
             metrics::shed(name);
         }
+        taken
+    }
+
+    /// Its user did something.
+    pub fn act(&self, now: Timestamp) {
+        self.acted_ms.store(now.as_ms(), Ordering::Relaxed);
+    }
+
+    /// Whether its user did anything here.
+    pub fn has_acted(&self) -> bool {
+        self.acted_ms.load(Ordering::Relaxed) >= 0
+    }
+
+    /// Since when its user has done nothing here.
+    pub fn idle_since(&self) -> Timestamp {
+        Timestamp::from_ms(self.acted_ms.load(Ordering::Relaxed).saturating_abs())
     }
 
     /// Whether it asked for such frames.
@@ -242,4 +270,11 @@ impl Conn {
             Beat::Lost => self.close(ErrorCode::NoPong, "no pong"),
         }
     }
+}
+
+/// What tells a user's devices apart: log-in and name.
+pub fn device_key(session: SessionId, name: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (session, name).hash(&mut hasher);
+    hasher.finish()
 }

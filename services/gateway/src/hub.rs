@@ -150,6 +150,13 @@ impl Hub {
         }
     }
 
+    /// A user's accepted sockets.
+    pub fn conns_of(&self, user: UserId) -> Vec<Arc<Conn>> {
+        let conns = self.inner.conns.lock();
+        let sockets = conns.by_user.get(&user).into_iter().flatten();
+        sockets.filter_map(|socket| conns.by_socket.get(socket).cloned()).collect()
+    }
+
     /// Every accepted socket.
     pub fn conns(&self) -> Vec<Arc<Conn>> {
         self.inner.conns.lock().by_socket.values().cloned().collect()

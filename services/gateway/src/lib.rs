@@ -44,6 +44,8 @@ mod history; // reading back: store and tail, merged
 
 mod signals; // what may be lost: markers, typing
 
+mod presence; // who is there
+
 mod unread; // what a reader has not seen
 
 mod rest; // requests
@@ -74,10 +76,14 @@ use chat_store::Store;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{accept::Places, app::App, history::SharedReads, hub::Hub, rate::Rates, recency::Quiet, signals::Signals};
+use crate::{
+    accept::Places, app::App, history::SharedReads, hub::Hub, presence::Presence, rate::Rates, recency::Quiet,
+    signals::Signals,
+};
 
 pub use config::Config;
 pub use metrics::describe as describe_metrics;
+pub use presence::Leases;
 pub use rest::document as openapi;
 
 /// Who our tokens are for.
@@ -103,11 +109,13 @@ pub struct Deps {
     pub listener: TcpListener,
     /// What the operator is told.
     pub health: Health,
+    /// How long the presence of its sockets counts.
+    pub leases: Leases,
 }
 
 /// Serves until the shutdown's drain is over.
 pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Result<()> {
-    let Deps { log, store, clock, keys, listener, health } = deps;
+    let Deps { log, store, clock, keys, listener, health, leases } = deps;
     let hub = Hub::new(Arc::clone(&log), Arc::clone(&store), Arc::clone(&clock), config.hub());
     let app = Arc::new(App {
         issuer: Issuer::new(&keys, AUDIENCE, AUDIENCE),
@@ -117,6 +125,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         quiet: Quiet::default(),
         reads: SharedReads::default(),
         signals: Signals::default(),
+        presence: Presence::new(leases, clock.now()),
         rates: Rates::new(&config.limits),
         passwords: Passwords::new(PASSWORDS_AT_WORK, PASSWORDS_WAITING),
         places: Places::new(config.connections_max),
@@ -130,6 +139,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
         doors: CancellationToken::new(),
     });
     app.hub.begin().await;
+    let presence = app.begin_presence();
     let background = [
         tokio::spawn({
             let app = Arc::clone(&app);
@@ -144,6 +154,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
     tokio::join!(accept::run(listener, rest::router(Arc::clone(&app)), Arc::clone(&app)), drain::run(&app),);
     shutdown.finish(FINISH).await;
     signals::flush_marks(&app).await;
-    background.iter().for_each(tokio::task::JoinHandle::abort);
+    presence::leave(&app).await;
+    background.iter().chain(&presence).for_each(tokio::task::JoinHandle::abort);
     Ok(())
 }

@@ -36,6 +36,9 @@ const REQUEST_SECONDS: &str = "chat_gateway_request_seconds";
 const READS_COALESCED: &str = "chat_gateway_reads_coalesced_total";
 const TAIL_HITS: &str = "chat_gateway_tail_hits_total";
 const UNWANTED_DELIVERIES: &str = "chat_gateway_unwanted_deliveries_total";
+const WATCHED: &str = "chat_presence_watched";
+const PRESENCE_SIGNALS: &str = "chat_presence_signals_total";
+const PRESENCE_SHED: &str = "chat_presence_shed_total";
 
 /// Tells the recorder what the names mean.
 pub fn describe() {
@@ -65,6 +68,9 @@ pub fn describe() {
     describe_counter!(READS_COALESCED, "reads answered by another one's query");
     describe_counter!(TAIL_HITS, "history pages answered from memory");
     describe_counter!(UNWANTED_DELIVERIES, "live events without a local viewer");
+    describe_gauge!(WATCHED, "users who are watched by sockets of this gateway");
+    describe_counter!(PRESENCE_SIGNALS, "presence messages put on the bus, by kind");
+    describe_counter!(PRESENCE_SHED, "presence work dropped because there was too much, by kind");
 }
 
 pub(crate) fn sockets(codec: &'static str, count: usize) {
@@ -186,4 +192,16 @@ pub(crate) fn read_coalesced() {
 
 pub(crate) fn tail_hit() {
     counter!(TAIL_HITS).increment(1);
+}
+
+pub(crate) fn watched(users: usize) {
+    gauge!(WATCHED).set(users as f64);
+}
+
+pub(crate) fn presence_signal(kind: &'static str) {
+    counter!(PRESENCE_SIGNALS, "kind" => kind).increment(1);
+}
+
+pub(crate) fn presence_shed(kind: &'static str) {
+    counter!(PRESENCE_SHED, "kind" => kind).increment(1);
 }

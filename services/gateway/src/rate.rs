@@ -39,6 +39,8 @@ pub enum Bucket {
     Connect,
     Hello,
     Resume,
+    Presence,
+    PresenceAll,
 }
 
 impl Bucket {
@@ -56,13 +58,15 @@ impl Bucket {
             Self::Connect => "connect",
             Self::Hello => "hello",
             Self::Resume => "resume",
+            Self::Presence => "presence",
+            Self::PresenceAll => "presence_all",
         }
     }
 
     /// Who is shed because there are too many is told so; who does too much, that.
     const fn code(self) -> ErrorCode {
         match self {
-            Self::Connect | Self::Hello | Self::Resume => ErrorCode::Overloaded,
+            Self::Connect | Self::Hello | Self::Resume | Self::PresenceAll => ErrorCode::Overloaded,
             _ => ErrorCode::RateLimited,
         }
     }
@@ -86,6 +90,8 @@ pub struct Rates {
     connect: Buckets<Address>,
     hello: Buckets<()>,
     resume: Buckets<()>,
+    presence: Buckets<UserId>,
+    presence_all: Buckets<()>,
 }
 
 impl Rates {
@@ -108,6 +114,8 @@ impl Rates {
             connect: Buckets::new(limits.limit_connects),
             hello: Buckets::new(limits.limit_hellos),
             resume: Buckets::new(limits.limit_resumes),
+            presence: Buckets::new(limits.limit_presence),
+            presence_all: Buckets::new(limits.limit_presence_all),
         }
     }
 
@@ -168,9 +176,16 @@ impl Rates {
         self.take(Bucket::Resume, &self.resume, (), now)
     }
 
+    /// A question about others' presence, or a word about one's own. What all of them may cost together is bounded
+    /// too, so that they leave room for messages.
+    pub fn presence(&self, by: UserId, now: Timestamp) -> Result<(), Fault> {
+        self.take(Bucket::Presence, &self.presence, by, now)?;
+        self.take(Bucket::PresenceAll, &self.presence_all, (), now).inspect_err(|_| metrics::presence_shed("request"))
+    }
+
     /// Forgets whoever is idle.
     pub fn expire(&self, now: Timestamp) {
-        [&self.requests, &self.send_user].into_iter().for_each(|buckets| buckets.expire(now));
+        [&self.requests, &self.send_user, &self.presence].into_iter().for_each(|buckets| buckets.expire(now));
         self.login_name.expire(now);
         self.send.expire(now);
         let by_address = [&self.anonymous, &self.login_address, &self.register, &self.connect];

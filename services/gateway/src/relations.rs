@@ -25,7 +25,7 @@ pub struct BlockSignal {
 
 impl App {
     /// Counts here at once, and within a moment everywhere.
-    pub async fn block_changed(&self, signal: BlockSignal) {
+    pub async fn block_changed(self: &Arc<Self>, signal: BlockSignal) {
         self.obey_block(signal);
         let Ok(bytes) = serde_json::to_vec(&signal) else { return };
         if let Err(err) = self.log.emit(&Topic::Relations, Bytes::from(bytes)).await {
@@ -33,10 +33,11 @@ impl App {
         }
     }
 
-    fn obey_block(&self, signal: BlockSignal) {
+    fn obey_block(self: &Arc<Self>, signal: BlockSignal) {
         if let Some(room) = self.hub.open_room(signal.direct) {
             room.block_changed(signal.blocked, self.now());
         }
+        self.doubt_sight_between(signal.direct);
     }
 }
 

@@ -19,6 +19,7 @@ mod jobs;
 mod markers;
 mod members;
 mod messages;
+mod presence;
 mod sessions;
 mod users;
 
@@ -104,6 +105,8 @@ routes! {
     get "/v1/users/me/blocks" blocks::list User Store []
     put "/v1/users/me/blocks/{user}" blocks::put User Append [NotFound LimitReached Conflict Invalid]
     delete "/v1/users/me/blocks/{user}" blocks::lift User Append [NotFound Conflict]
+    put "/v1/users/me/status" presence::set_status User Write [Overloaded Invalid]
+    post "/v1/presence/query" presence::query User Store [Overloaded Invalid]
     get "/v1/users/me/events" events::of_feed User Log []
     get "/v1/users/{user}" users::one User Store [NotFound]
     post "/v1/sessions" sessions::log_in Anybody Write [Unauthenticated AccountSuspended Overloaded]

@@ -1,5 +1,6 @@
 //! One socket's conduct, as a value: frames, results and the time go in, steps come out. No I/O, no clock of its own.
 
+mod presence; // the same for watch and status
 mod sends; // one append at a time per conversation, in order
 mod signals; // what is wrong with them before anybody is asked
 
@@ -40,6 +41,8 @@ pub enum Step {
     Command(Command),
     /// Say something that may be lost.
     Signal(Signal),
+    /// Watch others, or set the own status.
+    Presence(Presence),
     /// Send a newer resume token.
     Renew,
     /// Count a frame too many, and whether it was refused.
@@ -62,6 +65,13 @@ pub enum Signal {
     Mark(Mark),
     Typing(Typing),
     Focus(Focus),
+}
+
+/// What has to do with presence; answered by `presence`, `ok` or `error`.
+#[derive(Debug, PartialEq)]
+pub enum Presence {
+    Watch(Watch),
+    Status(SetStatus),
 }
 
 /// Bounds of one session.
@@ -190,11 +200,8 @@ impl Session {
             Ok(ClientFrame::Mark(mark)) => signals::on_mark(mark),
             Ok(ClientFrame::Typing(typing)) => vec![Step::Signal(Signal::Typing(typing))],
             Ok(ClientFrame::Focus(focus)) => signals::on_focus(focus),
-            // Words of the protocol that this server does not serve: like a type of a later version.
-            Ok(ClientFrame::Watch(Watch { reference, .. }) | ClientFrame::Status(SetStatus { reference, .. })) => {
-                let failure = Failure::new(ErrorCode::UnknownType, "presence is not served here");
-                reply(ServerFrame::Error(Box::new(Failure { reference, ..failure })))
-            }
+            Ok(ClientFrame::Watch(watch)) => presence::on_watch(watch),
+            Ok(ClientFrame::Status(status)) => presence::on_status(status, now),
             Err(failure) if failure.code == ErrorCode::Malformed => refuse(*failure),
             Err(failure) => reply(ServerFrame::Error(failure)),
         }

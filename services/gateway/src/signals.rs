@@ -76,5 +76,6 @@ impl App {
             self.signals.audience.leave(conversation, conn);
         }
         self.signals.audience.leave(ConversationId::feed(conn.user), conn);
+        self.presence.watches_end(conn);
     }
 }

@@ -4,6 +4,7 @@
 
 mod commands; // edit, delete, react
 mod open; // who is there: hello, resume, auth
+mod presence; // watch, status
 mod replay; // what it missed, conversation by conversation
 mod signals; // mark, typing, focus
 
@@ -69,6 +70,7 @@ pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec)
         follows: VecDeque::new(),
         commands: FuturesUnordered::new(),
         signals: VecDeque::new(),
+        presence: VecDeque::new(),
         app,
     };
     socket.feed(&first);
@@ -97,6 +99,8 @@ struct Socket {
     follows: VecDeque<BoxFuture<'static, Work>>,
     /// Signals under way, one after the other.
     signals: VecDeque<BoxFuture<'static, ()>>,
+    /// Watches and statuses under way, one after the other.
+    presence: VecDeque<BoxFuture<'static, ()>>,
     /// Changes of messages under way; each answers by itself.
     commands: FuturesUnordered<BoxFuture<'static, ()>>,
 }
@@ -160,6 +164,9 @@ impl Socket {
             () = first(&mut self.signals), if !self.signals.is_empty() => {
                 self.signals.pop_front();
             }
+            () = first(&mut self.presence), if !self.presence.is_empty() => {
+                self.presence.pop_front();
+            }
         }
     }
 
@@ -201,6 +208,11 @@ impl Socket {
                 if open::is_oversized(&frame, document.len()) {
                     return self.on_violation(Violation::TooLarge);
                 }
+                if let (Some(conn), Ok(frame)) = (&self.conn, &frame)
+                    && crate::presence::is_act(frame)
+                {
+                    self.app.acted(conn);
+                }
                 let steps = self.session.on_frame(frame, self.app.now());
                 self.perform(steps);
             }
@@ -241,7 +253,12 @@ impl Socket {
         if !self.session.is_live() {
             return;
         }
-        for notice in conn.take_notices() {
+        let notices = conn.take_notices();
+        if !notices.is_empty() {
+            // Whom its user meets in a conversation may have changed.
+            self.app.doubt_sight(conn);
+        }
+        for notice in notices {
             self.on_notice(conn, notice);
         }
     }
@@ -343,6 +360,7 @@ impl Socket {
                 }
                 Step::Command(command) => self.on_command(command),
                 Step::Signal(signal) => self.on_signal(signal),
+                Step::Presence(presence) => self.on_presence(presence),
                 Step::Renew => {
                     let Some(conn) = &self.conn else { continue };
                     let (resume_token, resume_expires_at) = self.resume_token(conn);
@@ -407,6 +425,7 @@ impl Socket {
             .await;
             app.unattend(&conn);
             app.hub.unregister(&conn);
+            app.touch(&conn);
             for conversation in conn.seats() {
                 if let Some(room) = app.hub.open_room(conversation) {
                     room.unseat(&conn).await;

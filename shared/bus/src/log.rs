@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chat_protocol::{ConversationId, Seq, Shard, Timestamp, UserId, id::ClientId};
+use chat_protocol::{ConversationId, NodeId, Seq, Shard, Timestamp, UserId, id::ClientId};
 use futures_util::stream::BoxStream;
 use sha2::{Digest, Sha256};
 
@@ -250,8 +250,14 @@ pub enum Topic {
     Relations,
     /// Ephemeral signals of one conversation: typing, markers.
     Conversation(ConversationId),
-    /// Presence, by partition.
-    Presence(u16),
+    /// Sessions and statuses, from gateways to presence workers.
+    Beats,
+    /// Questions of gateways to presence workers.
+    Asks,
+    /// Changes and signs of life of presence workers.
+    PresenceNews,
+    /// Answers of presence workers to one gateway.
+    Answers(NodeId),
 }
 
 /// How the log is doing.

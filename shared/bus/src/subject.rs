@@ -61,6 +61,9 @@ pub fn topic(topic: &Topic) -> String {
         Topic::Revocations => "chat.signal.revocations".to_owned(),
         Topic::Relations => "chat.signal.relations".to_owned(),
         Topic::Conversation(conversation) => format!("chat.signal.conversation.{conversation}"),
-        Topic::Presence(partition) => format!("chat.signal.presence.{partition}"),
+        Topic::Beats => "chat.signal.presence.beats".to_owned(),
+        Topic::Asks => "chat.signal.presence.asks".to_owned(),
+        Topic::PresenceNews => "chat.signal.presence.news".to_owned(),
+        Topic::Answers(gateway) => format!("chat.signal.presence.answers.{gateway}"),
     }
 }

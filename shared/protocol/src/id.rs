@@ -130,6 +130,16 @@ id128! {
     /// Long work that somebody started: a ULID.
     JobId
 }
+id128! {
+    /// One run of a gateway or a worker: a ULID. A restart is another one.
+    NodeId
+}
+
+impl Default for NodeId {
+    fn default() -> Self {
+        Self::from_u128(0)
+    }
+}
 
 impl ConversationId {
     /// The one direct conversation of two users, whichever of them asks first.

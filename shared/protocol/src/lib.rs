@@ -18,6 +18,8 @@ pub mod event; // what crosses the log, versioned
 
 pub mod frame; // what crosses a socket
 
+pub mod presence; // what gateways and presence workers tell each other
+
 pub mod codec; // JSON and MessagePack in one place
 
 pub mod error; // the one error table
@@ -28,5 +30,5 @@ pub mod limits; // every bound with its reason
 mod schema; // what is written by hand, as OpenAPI schemas
 
 pub use error::ErrorCode;
-pub use id::{ClientId, ConversationId, JobId, MessageId, Seq, SessionId, Shard, SocketId, UserId};
+pub use id::{ClientId, ConversationId, JobId, MessageId, NodeId, Seq, SessionId, Shard, SocketId, UserId};
 pub use time::{Clock, Timestamp};

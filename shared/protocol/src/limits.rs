@@ -195,5 +195,11 @@ pub const TYPING_SHOWN: Duration = Duration::from_secs(6);
 
 /// Users one socket watches, and users of one query.
 pub const WATCHES: usize = 500;
+/// Presence of a conversation's members is shown as a number from more than so many on.
+pub const COUNTS_FROM: usize = 200;
+/// Counted less often from more than so many on.
+pub const COUNTS_SLOWER_FROM: usize = 10_000;
+/// A broadcast's readers are counted to this.
+pub const COUNTS_MOST: usize = 100_000;
 /// A status text.
 pub const STATUS_CHARS: usize = 128;

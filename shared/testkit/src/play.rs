@@ -283,6 +283,11 @@ impl User {
         self.notebook.signals().iter().any(like)
     }
 
+    /// The newest signals that were seen, oldest first.
+    pub fn signals(&self) -> Vec<Happened> {
+        self.notebook.signals().into()
+    }
+
     /// Waits until everything up to a position has arrived.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const BEHIND: [&str; 3] = ["persister", "presence", "canary"];
 
 /// All users of a test come from one address, and are quick; a test of one of these limits names its own.
-const OPEN: [&str; 10] = [
+const OPEN: [&str; 12] = [
     "--gateway-limit-requests",
     "--gateway-limit-anonymous",
     "--gateway-limit-logins-name",
@@ -28,6 +28,8 @@ const OPEN: [&str; 10] = [
     "--gateway-limit-conversation",
     "--gateway-limit-broadcast",
     "--gateway-limit-connects",
+    "--gateway-limit-presence",
+    "--gateway-limit-presence-all",
 ];
 
 /// One process of the binary `chat`. Killed when dropped, and then its folder goes too.

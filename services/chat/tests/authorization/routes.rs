@@ -5,6 +5,8 @@ use crate::stage::Actor;
 /// What an action needs of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
+    /// To be logged in: the route is about oneself, or answers for each user what may be known.
+    User,
     /// To be a member.
     Member,
     /// To have written the owner's message.
@@ -81,6 +83,8 @@ pub const ROUTES: &[Route] = &[
     route("PUT", "{c}/members/me", "", Need::Join, "200"),
     route("PUT", "{c}/bans/{t}", "{}", Need::Moderator, "204"),
     route("DELETE", "{c}/bans/{t}", "", Need::Moderator, "204"),
+    route("PUT", "/v1/users/me/status", r#"{"state":"dnd","text":"busy"}"#, Need::User, "200"),
+    route("POST", "/v1/presence/query", r#"{"users":["{t}"]}"#, Need::User, "200"),
     route("PATCH", "{c}", r#"{"title":"new"}"#, Need::Admin, "200"),
     route("DELETE", "{c}", "", Need::Owner, "202"),
 ];
@@ -97,6 +101,7 @@ pub const FRAMES: &[Route] = &[
 pub fn expected(route: &Route, actor: Actor) -> String {
     let rank = match actor {
         Actor::Anonymous => return "401 unauthenticated".into(),
+        _ if route.need == Need::User => return route.success.into(),
         Actor::Banned if route.need == Need::Join => return "403 forbidden".into(),
         // A private conversation does not exist for who is not in it.
         Actor::Stranger | Actor::Banned | Actor::ExMember => return "404 not_found".into(),
@@ -106,7 +111,7 @@ pub fn expected(route: &Route, actor: Actor) -> String {
         Actor::Owner => 4,
     };
     let may = match route.need {
-        Need::Member | Need::Join => true,
+        Need::User | Need::Member | Need::Join => true,
         Need::Author | Need::Owner => rank == 4,
         Need::Moderator => rank >= 2,
         Need::Admin => rank >= 3,

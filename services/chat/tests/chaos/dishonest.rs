@@ -100,7 +100,15 @@ async fn gateway(
 ) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let deps = Deps { log, store, clock: Arc::new(SystemClock), keys, listener, health: Health::new() };
+    let deps = Deps {
+        log,
+        store,
+        clock: Arc::new(SystemClock),
+        keys,
+        listener,
+        health: Health::new(),
+        leases: chat_gateway::Leases::default(),
+    };
     tokio::spawn(chat_gateway::run(Cli::parse_from(FLAGS).settings.gateway, deps, shutdown.clone()));
     Ok(address)
 }

@@ -74,7 +74,15 @@ impl World {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             sites.push(listener.local_addr()?);
             let (log, store, keys) = (Arc::clone(&log), Arc::clone(&store), keys.clone());
-            let deps = chat_gateway::Deps { log, store, clock: clock(), keys, listener, health: Health::new() };
+            let deps = chat_gateway::Deps {
+                log,
+                store,
+                clock: clock(),
+                keys,
+                listener,
+                health: Health::new(),
+                leases: chat_gateway::Leases::default(),
+            };
             tokio::spawn(chat_gateway::run(gateway.clone(), deps, shutdown.clone()));
         }
         let (log_too, store_too) = (Arc::clone(&log), Arc::clone(&store));

@@ -62,6 +62,12 @@ pub struct Limits {
     /// WebSockets that begin with `resume`.
     #[arg(long = "gateway-limit-resumes", default_value = "2000/1s")]
     pub limit_resumes: Quota,
+    /// What one user asks of others' presence, or says of their own.
+    #[arg(long = "gateway-limit-presence", default_value = "5/1s:30")]
+    pub limit_presence: Quota,
+    /// What all users of this gateway ask and say of presence together.
+    #[arg(long = "gateway-limit-presence-all", default_value = "500/1s")]
+    pub limit_presence_all: Quota,
     /// WebSockets of one address at once.
     #[arg(long = "gateway-sockets-per-address", default_value_t = limits::SOCKETS_PER_ADDRESS)]
     pub sockets_per_address: usize,

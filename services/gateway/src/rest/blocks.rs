@@ -78,7 +78,7 @@ async fn set(app: &Arc<App>, by: UserId, user: UserId, blocks: bool) -> Result<S
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn change(app: &App, by: UserId, user: UserId, blocks: bool) -> Result<(), Fault> {
+async fn change(app: &Arc<App>, by: UserId, user: UserId, blocks: bool) -> Result<(), Fault> {
     for _ in 0..TRIES {
         let head = app.feed_head(by).await?;
         let known = app.store.blocked_by(user, &[by]).await?.contains(&by);

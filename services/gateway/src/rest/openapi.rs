@@ -43,6 +43,7 @@ const TAGS: &[(&str, &str)] = &[
     ("Reactions", "Who reacted to a message, and how."),
     ("Pins", "Messages that a conversation wants to find again."),
     ("Markers", "How far members have read and received."),
+    ("Presence", "Who is there, and what users say of themselves."),
     ("Events", "Everything that happened, by position: for clients that catch up."),
     ("Jobs", "Work that takes longer than a request."),
     ("WebSocket", "Live events, and the shorter way for what is done often."),

@@ -44,6 +44,7 @@ fn live() -> Session {
     let identity = Identity {
         user: UserId::from_u128(1),
         session: SessionId::from_u128(2),
+        device: 0,
         token_issued_at: at(0),
         token_expires_at: at(900_000),
     };

@@ -60,6 +60,15 @@ impl Audience {
         }
     }
 
+    /// Conversations on screen somewhere, and the sockets that show them. One's own feed is on nobody's screen.
+    pub fn focused(&self) -> Vec<(ConversationId, Vec<Arc<Conn>>)> {
+        let listeners = self.listeners.lock();
+        let shown = listeners.iter().filter(|(conversation, here)| {
+            here.conns.first().is_some_and(|conn| **conversation != ConversationId::feed(conn.user))
+        });
+        shown.map(|(conversation, here)| (*conversation, here.conns.clone())).collect()
+    }
+
     /// The sockets that have a conversation on screen.
     pub fn listening(&self, to: ConversationId) -> Vec<Arc<Conn>> {
         self.listeners.lock().get(&to).map(|here| here.conns.clone()).unwrap_or_default()
@@ -81,7 +90,7 @@ async fn listen(app: Weak<App>, to: ConversationId) {
 
 impl App {
     /// Whether a socket's user may see signals of a conversation now.
-    pub(super) async fn may_hear(&self, conn: &Conn, of: ConversationId) -> bool {
+    pub async fn may_hear(&self, conn: &Conn, of: ConversationId) -> bool {
         // A seat is taken away with the right to it.
         if of == ConversationId::feed(conn.user) || conn.is_seated(of) {
             return true;
@@ -106,7 +115,8 @@ impl App {
             let [json, msgpack] = &mut encoded;
             let encoded = if conn.codec == Codec::Json { json } else { msgpack };
             let message = encoded.get_or_insert_with(|| delivery::message(conn.codec, &frame));
-            conn.show(message, signal.name());
+            // Whoever is behind is not told; nobody says it again.
+            let _ = conn.show(message, signal.name());
         }
     }
 }

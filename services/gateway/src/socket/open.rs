@@ -14,7 +14,7 @@ use chat_protocol::{
 
 use super::{Socket, replay};
 use crate::{
-    conn::{Conn, Identity},
+    conn::{Conn, Identity, device_key},
     fault::Fault,
     heartbeat::Heartbeat,
     hub::Proof,
@@ -23,8 +23,6 @@ use crate::{
 
 /// A cursor as JSON, quoted id, number and punctuation: what a `hello` may have beside its 8 KiB.
 const CURSOR_BYTES: usize = 26 + 2 + 16 + 2;
-/// Sockets watched at once by one screen; presence is another issue's.
-const WATCHES: usize = 500;
 
 /// Whether a `hello` is larger than one may be, its cursors not counted.
 pub(super) fn is_oversized(frame: &Result<ClientFrame, Box<Failure>>, bytes: usize) -> bool {
@@ -47,6 +45,7 @@ impl Socket {
         let identity = Identity {
             user: access.user,
             session: access.session,
+            device: device_key(access.session, &hello.device),
             token_issued_at: access.issued_at,
             token_expires_at: access.expires_at,
         };
@@ -72,7 +71,8 @@ impl Socket {
         metrics::connected("resume", "accepted");
         let ResumeState { user, session, device, token_issued_at, token_expires_at, follow, want, follows, settled } =
             state;
-        let identity = Identity { user, session, token_issued_at, token_expires_at };
+        let device_key = device_key(session, &device);
+        let identity = Identity { user, session, device: device_key, token_issued_at, token_expires_at };
         let conn = self.accept(&identity, follow == FollowMode::Auto, device, want);
         let proof = Proof { resumed: true, settled, ..Proof::default() };
         self.follow(replay::resume(Arc::clone(&self.app), conn, follows, resume.cursors, proof));
@@ -95,7 +95,7 @@ impl Socket {
         let (ping_ms, pong_ms) = (self.app.config.ping_interval_ms(), limits::PONG_TIMEOUT.as_millis() as i64);
         let heartbeat = Heartbeat::new(now, ping_ms, pong_ms, rand::random());
         let socket = SocketId::ulid(u64::try_from(now.as_ms()).unwrap_or(0), rand::random());
-        let conn = Arc::new(Conn::new(socket, identity, self.codec, Arc::clone(&self.outbox), heartbeat, &want));
+        let conn = Arc::new(Conn::new(socket, identity, now, self.codec, Arc::clone(&self.outbox), heartbeat, &want));
         if let Some(oldest) = self.app.hub.register(&conn) {
             oldest.close(ErrorCode::TooManySockets, "too many sockets of one user");
         }
@@ -103,6 +103,7 @@ impl Socket {
         if let Err(code) = self.app.revocations.check(conn.user, conn.session, conn.token_issued_at()) {
             conn.close(code, "log in again");
         }
+        self.app.touch(&conn);
         self.conn = Some(Arc::clone(&conn));
         self.session.on_accepted(identity, auto);
         self.device = device.into();
@@ -115,7 +116,11 @@ impl Socket {
             time: now,
             ping_ms: ping_ms.unsigned_abs(),
             reconnect: self.app.config.reconnect(),
-            limits: SocketLimits { frame_bytes: limits::FRAME_BYTES, follows: limits::FOLLOWS, watches: WATCHES },
+            limits: SocketLimits {
+                frame_bytes: limits::FRAME_BYTES,
+                follows: limits::FOLLOWS,
+                watches: limits::WATCHES,
+            },
         }));
         self.schedule();
         conn

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chat_bus::{Doubt, Live, Prev, Replay, Topic};
-use chat_protocol::Seq;
+use chat_protocol::{NodeId, Seq};
 use futures_util::{StreamExt, future::join_all};
 use tokio::time::timeout;
 
@@ -146,7 +146,7 @@ pub async fn following_under_concurrent_appends_misses_nothing<W: World>() {
 pub async fn signals_reach_those_who_listen_to_the_topic<W: World>() {
     let (_world, log) = fresh::<W>().await;
     let room = Topic::Conversation(conversation());
-    for topic in [room.clone(), Topic::Revocations, Topic::Presence(3)] {
+    for topic in [room.clone(), Topic::Revocations, Topic::Beats, Topic::Answers(NodeId::from_u128(3))] {
         let mut heard = log.listen(&topic).await.unwrap();
         let mut elsewhere = log.listen(&Topic::Conversation(conversation())).await.unwrap();
         log.emit(&topic, Bytes::from("signal")).await.unwrap();

@@ -1,6 +1,6 @@
 //! A cluster as in production, small: real NATS, a real CQL server, and processes of our binary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -23,19 +23,32 @@ pub struct Plan {
     pub gateways: usize,
     /// How many.
     pub persisters: usize,
+    /// How many presence workers.
+    pub presence: usize,
     /// Whether NATS syncs before it acknowledges.
     pub fsync: Fsync,
     /// Further settings of every process.
     pub log: &'static [&'static str],
     /// Further settings of the gateways.
     pub gateway: &'static [&'static str],
+    /// Further settings of the presence workers.
+    pub worker: &'static [&'static str],
     /// A CQL server to be killed; otherwise the shared one.
     pub own_cql: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { gateways: 3, persisters: 2, fsync: Fsync::Default, log: &[], gateway: &[], own_cql: false }
+        Self {
+            gateways: 3,
+            persisters: 2,
+            presence: 0,
+            fsync: Fsync::Default,
+            log: &[],
+            gateway: &[],
+            worker: &[],
+            own_cql: false,
+        }
     }
 }
 
@@ -46,10 +59,13 @@ pub struct Cluster {
     pub gateways: Vec<Chat>,
     /// Its persisters.
     pub persisters: Vec<Chat>,
+    /// Its presence workers.
+    pub presence: Vec<Chat>,
     /// Its log.
     pub nats: Nats,
     /// If it is this cluster's own.
     pub cql: Option<Cql>,
+    another_worker: (PathBuf, Vec<String>),
     _keyspace: Option<Keyspace>,
     _keys: TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -92,13 +108,35 @@ impl Cluster {
         let persister = [&["persister"], &common[..]].concat();
         let mut gateways = prepared(binary, plan.gateways, &gateway)?;
         let mut persisters = prepared(binary, plan.persisters, &persister)?;
-        for process in gateways.iter_mut().chain(&mut persisters) {
+        let worker = [&["presence"], &common[..], plan.worker].concat();
+        let mut presence = prepared(binary, plan.presence, &worker)?;
+        let another_worker = (binary.to_owned(), worker.iter().map(ToString::to_string).collect());
+        for process in gateways.iter_mut().chain(&mut persisters).chain(&mut presence) {
             process.launch()?;
         }
-        for process in gateways.iter_mut().chain(&mut persisters) {
+        for process in gateways.iter_mut().chain(&mut persisters).chain(&mut presence) {
             process.until_ready().await?;
         }
-        Ok(Self { gateways, persisters, nats, cql: own, _keyspace: keyspace, _keys: keys, _turn: turn })
+        Ok(Self {
+            gateways,
+            persisters,
+            presence,
+            nats,
+            cql: own,
+            another_worker,
+            _keyspace: keyspace,
+            _keys: keys,
+            _turn: turn,
+        })
+    }
+
+    /// One more presence worker, which does not run yet.
+    ///
+    /// # Errors
+    /// If it cannot have a folder.
+    pub fn another_worker(&self) -> anyhow::Result<Chat> {
+        let (binary, args) = &self.another_worker;
+        Chat::prepare(binary, &args.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// A play over all its gateways.

@@ -64,6 +64,11 @@ impl Room {
         }
     }
 
+    /// The same, if it is in memory.
+    pub fn known_roster(&self) -> Option<Arc<Roster>> {
+        self.roster.read().clone()
+    }
+
     /// The one gate of REST and WebSocket: may this user do this here?
     pub async fn authorize(&self, user: UserId, action: Action) -> Result<Arc<Roster>, Fault> {
         match self.decide(user, action).await {

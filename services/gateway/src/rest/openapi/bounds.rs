@@ -74,6 +74,9 @@ fn table() -> Vec<(&'static [&'static str], &'static str, Bound)> {
         (&["ReactionSummary", "Reaction", "ReactionChange"], "emoji", Length(1..=limits::EMOJI_BYTES)),
         (&["Conversation"], "unread", Number(0..=limits::UNREAD as u64)),
         (&["Conversation"], "mentions", Number(0..=limits::UNREAD as u64)),
+        (&["SetStatus", "Status", "Presence"], "text", up_to(limits::STATUS_CHARS)),
+        (&["PresenceQuery"], "users", items(limits::WATCHES)),
+        (&["List_Presence"], "items", items(limits::WATCHES)),
         (pages, "items", items(limits::PAGE_MAX)),
     ]
 }

@@ -52,6 +52,8 @@ fn of_request(operation: &str) -> Option<Value> {
         "send_message" => json!({"text": "Noodles at noon?", "spans": [{"start": 0, "len": 7, "style": "bold"}]}),
         "edit_message" => json!({"text": "Noodles at one?"}),
         "delete_messages" => json!({"messages": [message]}),
+        "set_status" => json!({"state": "dnd", "text": "in a meeting", "until": "2030-01-01T00:00:00.000Z"}),
+        "query_presence" => json!({"users": [ada, ben]}),
         "put_marker" => json!({"read": 1_795_132_800_004_711_i64}),
         _ => return None,
     };
