@@ -19,12 +19,13 @@ use crate::{
 mod durable; // G4
 mod fan; // G2
 mod idle; // G1
+mod presence; // G5
 mod servers; // what is started
 
 use servers::Log;
 
 /// What to start and to measure.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The server's program, built for release [default: the one beside this program]
     #[arg(long)]
@@ -50,7 +51,7 @@ pub struct Options {
     /// Messages in flight for durable sends.
     #[arg(long, default_value_t = 1000)]
     in_flight: usize,
-    /// Leave these out: `fan`, `idle`, `durable`.
+    /// Leave these out: `fan`, `idle`, `durable`, `presence`.
     #[arg(long, value_delimiter = ',')]
     skip: Vec<Part>,
     /// Sockets of one user.
@@ -75,6 +76,13 @@ impl Options {
         self.nats_bin.clone().or_else(among_tools)
     }
 
+    /// The same with more flags for the server.
+    fn with_args(&self, args: &[&str]) -> Self {
+        let mut more = self.clone();
+        more.chat_arg.extend(args.iter().map(ToString::to_string));
+        more
+    }
+
     fn logs(&self) -> Vec<Log> {
         let cluster = self.nats().zip(self.cql).map(|(nats, cql)| Log::Nats { nats, cql });
         std::iter::once(Log::Embedded).chain(cluster).collect()
@@ -90,6 +98,8 @@ enum Part {
     Idle,
     /// G4.
     Durable,
+    /// G5.
+    Presence,
 }
 
 /// Measures all and prints.
@@ -111,6 +121,9 @@ pub fn run(options: &Options, cores: Cores) -> anyhow::Result<()> {
         for log in options.logs() {
             durable::measure(options, &log, cores, &mut ratios)?;
         }
+    }
+    if !options.skip.contains(&Part::Presence) {
+        presence::measure(options, cores, &mut ratios)?;
     }
     machine(options)?.print();
     details.print();

@@ -40,6 +40,8 @@ impl Log {
 pub(super) struct Chat {
     /// The public listener.
     pub(super) public: SocketAddr,
+    /// The operations listener.
+    pub(super) ops: SocketAddr,
     /// All processes whose cost counts; the chat server first.
     pub(super) watched: Vec<Watched>,
     _server: Server,
@@ -77,7 +79,8 @@ impl Chat {
         let (server, line) = Server::start(command, cores.server, "listening", PATIENCE)?;
         let mut watched = vec![Watched { class: "chat".to_owned(), pid: server.pid() }];
         watched.extend(nats.iter().map(Nats::watched));
-        Ok(Self { public: address_in(&line, "public")?, watched, _server: server, _nats: nats, _files: files })
+        let (public, ops) = (address_in(&line, "public")?, address_in(&line, "ops")?);
+        Ok(Self { public, ops, watched, _server: server, _nats: nats, _files: files })
     }
 }
 

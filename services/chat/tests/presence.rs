@@ -24,15 +24,7 @@ async fn alone() -> anyhow::Result<(Chat, Stage)> {
 
 /// Two gateways and two workers on real servers.
 async fn cluster(workers: usize) -> anyhow::Result<(Cluster, Stage)> {
-    let plan = Plan {
-        gateways: 2,
-        persisters: 1,
-        presence: workers,
-        log: &LEASE,
-        gateway: &GATEWAY,
-        worker: &WORKER,
-        ..Plan::default()
-    };
+    let plan = Plan { gateways: 2, persisters: 1, presence: workers, log: &LEASE, worker: &WORKER, ..Plan::default() };
     let cluster = Cluster::start(BINARY, plan).await?;
     let stage = Stage::at(cluster.gateways.iter().map(Chat::public));
     stage.until_warm(&cluster.presence).await?;

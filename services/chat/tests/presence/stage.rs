@@ -29,7 +29,7 @@ pub const LEASE: [&str; 10] = [
     "--presence-pause",
     "1s",
 ];
-pub const WORKER: [&str; 4] = ["--presence-sign-interval", "500ms", "--presence-seen-interval", "1s"];
+pub const WORKER: [&str; 4] = ["--presence-sign-interval", "1s", "--presence-seen-interval", "1s"];
 pub const GATEWAY: [&str; 2] = ["--gateway-reconnect-base-ms", "50"];
 /// Beside what the settings promise: frames are two seconds apart, and other tests run on this machine.
 pub const SLACK: Duration = Duration::from_secs(12);

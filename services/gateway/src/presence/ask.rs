@@ -95,7 +95,11 @@ impl App {
         let ask = Ask { id, gateway: self.presence.inbox, users: pack_users(users), count };
         self.emit_presence(&Topic::Asks, "ask", presence::encode(&ask)).await;
         let deadline = Instant::now() + DEADLINE;
+        // One who is lost is not waited for if another one answers for the same parts.
         for _ in 0..expected {
+            if !parts.is_empty() && parts.without(heard.covered).is_empty() {
+                break;
+            }
             let Ok(Some(answer)) = timeout_at(deadline, answers.recv()).await else { break };
             heard.covered = heard.covered.and(answer.covered);
             heard.online += answer.online;

@@ -50,10 +50,16 @@ struct Watched {
     /// The direct conversation of the two, whether or not there is one.
     direct: ConversationId,
     visible: bool,
-    /// When that was decided.
-    decided_at: Timestamp,
+    /// When that was decided; `None`: it is being, and the answer will show how the user is then.
+    decided_at: Option<Timestamp>,
     /// A digest of what was shown last.
     shown: Option<u64>,
+}
+
+impl Watched {
+    fn doubt(&mut self) {
+        self.decided_at = self.decided_at.map(|_| Timestamp::EPOCH);
+    }
 }
 
 /// A socket that is to be shown something.
@@ -88,7 +94,7 @@ impl Watches {
         });
         for user in &new {
             let direct = ConversationId::direct(conn.user, *user);
-            let watched = Watched { direct, visible: false, decided_at: now, shown: None };
+            let watched = Watched { direct, visible: false, decided_at: None, shown: None };
             watcher.watched.insert(*user, watched);
         }
         for user in &new {
@@ -126,7 +132,7 @@ impl Watches {
         for user in users {
             if let Some(watched) = watcher.watched.get_mut(user) {
                 watched.visible = visible.contains(user);
-                watched.decided_at = now;
+                watched.decided_at = Some(now);
             }
         }
     }
@@ -187,11 +193,9 @@ impl Watches {
             let Some(watcher) = inner.watchers.get_mut(&socket) else { continue };
             watcher.due = None;
             watcher.next_at = now.plus_ms(PAUSE_MS);
-            let users: Vec<UserId> = watcher.pending.drain().collect();
-            let is_old = |user: &&UserId| {
-                let watched = watcher.watched.get(user);
-                watched.is_some_and(|watched| now.as_ms() - watched.decided_at.as_ms() >= SIGHT_MS)
-            };
+            let decided_at = |user: &UserId| watcher.watched.get(user).and_then(|watched| watched.decided_at);
+            let users: Vec<UserId> = watcher.pending.drain().filter(|user| decided_at(user).is_some()).collect();
+            let is_old = |user: &&UserId| decided_at(user).is_some_and(|at| now.as_ms() - at.as_ms() >= SIGHT_MS);
             let undecided = users.iter().filter(is_old).copied().collect();
             if !users.is_empty() {
                 due.push(Due { conn: Arc::clone(&watcher.conn), users, undecided });
@@ -222,7 +226,7 @@ impl Watches {
     pub fn doubt(&self, socket: SocketId, now: Timestamp) -> bool {
         let mut inner = self.inner.lock();
         let Some(watcher) = inner.watchers.get_mut(&socket) else { return false };
-        watcher.watched.values_mut().for_each(|watched| watched.decided_at = Timestamp::EPOCH);
+        watcher.watched.values_mut().for_each(Watched::doubt);
         let users: Vec<UserId> = watcher.watched.keys().copied().collect();
         inner.pend(socket, users, now)
     }
@@ -233,7 +237,7 @@ impl Watches {
         let mut met = Vec::new();
         for (socket, watcher) in &mut inner.watchers {
             for (user, watched) in watcher.watched.iter_mut().filter(|(_, watched)| watched.direct == direct) {
-                watched.decided_at = Timestamp::EPOCH;
+                watched.doubt();
                 met.push((*socket, *user));
             }
         }
