@@ -18,6 +18,7 @@ use super::{
     servers::{Chat, Log},
 };
 use crate::{
+    connect::Opening,
     crowd::{Crowd, Id},
     drive::open_loop,
     heard::Heard,
@@ -216,9 +217,8 @@ struct Flood {
 
 impl Flood {
     fn begin(service: &mut Service, accounts: &[Account]) -> anyhow::Result<Self> {
-        let mut crowd = Crowd::new()?;
-        let ids =
-            accounts.iter().map(|account| crowd.join(service.enter(account)?)).collect::<anyhow::Result<Vec<Id>>>()?;
+        let openings =
+            accounts.iter().map(|account| service.enter(account)).collect::<anyhow::Result<Vec<Opening>>>()?;
         let everybody: Vec<String> = accounts.iter().map(|account| account.id.to_string()).collect();
         let watch = json!({ "type": "watch", "ref": 1, "add": everybody, "remove": everybody });
         let frames: Vec<Vec<u8>> = (0..8)
@@ -231,6 +231,8 @@ impl Flood {
         let (over, said) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (is_over, count) = (Arc::clone(&over), Arc::clone(&said));
         let thread = std::thread::spawn(move || {
+            let mut crowd = Crowd::new()?;
+            let ids = openings.into_iter().map(|opening| crowd.join(opening)).collect::<anyhow::Result<Vec<Id>>>()?;
             let began = Instant::now();
             let mut sent = 0_u64;
             while !is_over.load(Ordering::Relaxed) {

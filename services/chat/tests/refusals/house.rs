@@ -63,8 +63,8 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let config = Roles::parse_from([&["house"], flags].concat()).gateway;
-        let deps =
-            chat_gateway::Deps { log, store, clock: clock(), keys: self.keys.clone(), listener, health: Health::new() };
+        let (keys, leases) = (self.keys.clone(), chat_gateway::Leases::default());
+        let deps = chat_gateway::Deps { log, store, clock: clock(), keys, listener, health: Health::new(), leases };
         tokio::spawn(chat_gateway::run(config, deps, shutdown));
         Ok(address)
     }
