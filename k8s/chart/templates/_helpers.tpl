@@ -40,9 +40,9 @@ labels:
 {{- with $values.log.sync }}{{ $_ := set $settings "CHAT_LOG_SYNC" . }}{{ end -}}
 {{- with $values.log.caSecret }}{{ $_ := set $settings "CHAT_LOG_CA_FILE" "/etc/chat/log-ca/ca.crt" }}{{ end -}}
 {{- end -}}
-{{- if eq .role "gateway" }}{{ $_ := set $settings "CHAT_AUTH_KEYS_FILE" "/etc/chat/keys/keys.json" }}
-{{- /* Gateways may not make streams: their user has no right to. */ -}}
-{{- $_ := set $settings "CHAT_LOG_CREATE_STREAMS" "false" }}{{ end -}}
+{{- if eq .role "gateway" }}{{ $_ := set $settings "CHAT_AUTH_KEYS_FILE" "/etc/chat/keys/keys.json" }}{{ end -}}
+{{- /* Only persisters make streams: the others' users have no right to. */ -}}
+{{- if ne .role "persister" }}{{ $_ := set $settings "CHAT_LOG_CREATE_STREAMS" "false" }}{{ end -}}
 {{- $settings = mergeOverwrite $settings (deepCopy $values.settings) (deepCopy .spec.settings) -}}
 {{- range $name, $value := $settings }}
 - name: {{ $name }}

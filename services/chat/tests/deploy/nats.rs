@@ -15,8 +15,15 @@ use super::files::{self, prints};
 use super::world::World;
 
 const SOON: Duration = Duration::from_secs(60);
-const PASSWORDS: [(&str, &str); 3] =
-    [("gateway", "for-gateways"), ("persister", "for-persisters"), ("admin", "for-the-operator")];
+const PASSWORDS: [(&str, &str); 4] = [
+    ("gateway", "for-gateways"),
+    ("persister", "for-persisters"),
+    ("presence", "for-presence"),
+    ("admin", "for-the-operator"),
+];
+
+/// Who is there is known soon.
+const BRIEF: [&str; 4] = ["--presence-lease", "3s", "--presence-beat", "1s"];
 
 /// A server with our users and rights, on loopback.
 struct Server {
@@ -84,12 +91,15 @@ async fn a_cluster_runs_on_the_rights_of_its_roles() -> anyhow::Result<()> {
     let server = Server::start().await?;
     let world = World::with_log(&format!("nats://{}", server.address)).await?;
     let gateway = ["--log-user", "gateway", "--log-password", "for-gateways", "--log-create-streams", "false"];
+    let gateway = [&gateway[..], &BRIEF].concat();
     let persister = ["--log-user", "persister", "--log-password", "for-persisters"];
     let mut gateways = [world.role("gateway", &gateway)?, world.role("gateway", &gateway)?];
     for gateway in &mut gateways {
         gateway.launch()?;
     }
     let mut persisters = [world.starts("persister", &persister).await?];
+    let presence = ["--log-user", "presence", "--log-password", "for-presence", "--log-create-streams", "false"];
+    let presence = [world.starts("presence", &[&presence[..], &BRIEF].concat()).await?];
     for gateway in &mut gateways {
         gateway.until_ready().await?;
     }
@@ -107,8 +117,9 @@ async fn a_cluster_runs_on_the_rights_of_its_roles() -> anyhow::Result<()> {
     alice.hears("after a resume").await?;
     until(async || Ok(Cluster::metric(&persisters, "chat_persister_lag_events").await? == 0.0)).await?;
     play.verdict(&[&alice, &bob], &[&room]).await?.assert_good();
+    until(async || Ok(Cluster::metric(&presence, "chat_presence_leases").await? == 2.0)).await?;
 
-    for process in gateways.iter().chain(&persisters) {
+    for process in gateways.iter().chain(&persisters).chain(&presence) {
         let log = std::fs::read_to_string(process.log())?;
         ensure!(!log.contains("refused something"), "a right is missing: {log}");
     }
@@ -139,6 +150,17 @@ fn nobody_can_do_more(server: &Server) -> anyhow::Result<()> {
             ensure!(server.refuses("gateway", line)?, "a gateway may say {line:?}");
         }
         ensure!(server.refuses("persister", line)?, "a persister may say {line:?}");
+        ensure!(server.refuses("presence", line)?, "a presence worker may say {line:?}");
+    }
+    for line in [
+        "PUB chat.log.0.00000000000000000000000001 0\r\n",
+        "PUB chat.signal.revocations 0\r\n",
+        "PUB $JS.API.STREAM.PURGE.CHAT_0 0\r\n",
+        "PUB $JS.API.DIRECT.GET.CHAT_0 0\r\n",
+        "SUB chat.live.> 1",
+        "SUB _INBOX_gateway.> 1",
+    ] {
+        ensure!(server.refuses("presence", line)?, "a presence worker may say {line:?}");
     }
     for line in [
         "PUB $JS.API.STREAM.PURGE.CHAT_0 0\r\n",
