@@ -62,6 +62,26 @@ exec unshare $map --mount sh -ceu '
 }
 
 #[test]
+fn what_an_image_is_built_from_is_a_whole_workspace() -> anyhow::Result<()> {
+    let context = tempfile::tempdir()?;
+    let wanted = files::text(".dockerignore")?;
+    let mut lines = wanted.lines().filter(|line| !line.starts_with('#'));
+    ensure!(lines.next() == Some("*"), "it begins with nothing");
+    for line in lines {
+        let path = line.strip_prefix('!').with_context(|| format!("{line} takes away what is needed"))?;
+        let to = context.path().join(path);
+        std::fs::create_dir_all(to.parent().context("a folder")?)?;
+        prints(Command::new("cp").arg("-r").arg(files::root().join(path)).arg(&to))?;
+    }
+    // As the compiler's stage does, short of compiling: every crate is there.
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(context.path()).args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let metadata = prints(&mut cargo)?;
+    ensure!(metadata.contains(r#""name":"chat-gateway""#), "the gateway is not built");
+    Ok(())
+}
+
+#[test]
 fn every_step_of_the_dockerfile_is_a_script_and_every_setting_exists() -> anyhow::Result<()> {
     let dockerfile = files::text("deploy/Dockerfile")?;
     let words = |instruction: &str| -> Vec<String> {

@@ -9,7 +9,17 @@ use super::world::BINARY;
 
 const MANUALS: [&str; 4] = ["docs/deploy.md", "docs/operations.md", "docs/SECURITY.md", "k8s/chart/values.yaml"];
 /// Flags of chat begin so; others are of other people's programs.
-const OURS: [&str; 9] = ["--log-", "--store-", "--auth-", "--gateway-", "--persister-", "--presence-", "--canary-", "--listen", "--ops-listen"];
+const OURS: [&str; 9] = [
+    "--log-",
+    "--store-",
+    "--auth-",
+    "--gateway-",
+    "--persister-",
+    "--presence-",
+    "--canary-",
+    "--listen",
+    "--ops-listen",
+];
 
 #[test]
 fn every_setting_that_a_manual_names_exists() -> anyhow::Result<()> {
