@@ -42,7 +42,7 @@ labels:
 {{- end -}}
 {{- if eq .role "gateway" }}{{ $_ := set $settings "CHAT_AUTH_KEYS_FILE" "/etc/chat/keys/keys.json" }}{{ end -}}
 {{- /* Only persisters make streams: the others' users have no right to. */ -}}
-{{- if ne .role "persister" }}{{ $_ := set $settings "CHAT_LOG_CREATE_STREAMS" "false" }}{{ end -}}
+{{- if has .role (list "gateway" "presence") }}{{ $_ := set $settings "CHAT_LOG_CREATE_STREAMS" "false" }}{{ end -}}
 {{- $settings = mergeOverwrite $settings (deepCopy $values.settings) (deepCopy .spec.settings) -}}
 {{- range $name, $value := $settings }}
 - name: {{ $name }}
