@@ -33,6 +33,8 @@ use tally::{Promised, Tally};
 /// What is not provoked here, why, and where it is.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("put_marker", "overloaded", "takes more markers than fit: gateway/src/signals/pending.rs counts them"),
+    ("set_status", "overloaded", "all users of a gateway together do more than it takes: the bench of presence does"),
+    ("query_presence", "overloaded", "the same"),
     ("open_socket", "overloaded", "limits.rs opens more sockets than one address may"),
     (
         "open_socket",

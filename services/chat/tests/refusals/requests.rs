@@ -30,6 +30,8 @@ pub const GOOD: &[Request] = &[
     ask("block", "ada", "/v1/users/me/blocks/{ben}", ""),
     ask("unblock", "ada", "/v1/users/me/blocks/{gil}", ""),
     ask("list_own_events", "ada", "/v1/users/me/events", ""),
+    ask("set_status", "ada", "/v1/users/me/status", r#"{"state":"dnd"}"#),
+    ask("query_presence", "ada", "/v1/presence/query", r#"{"users":["{ben}"]}"#),
     ask("get_user", "ada", "/v1/users/{ben}", ""),
     ask("log_in", "", "/v1/sessions", r#"{"name":"{ada_name}","password":"{password}"}"#),
     ask("list_sessions", "ada", "/v1/sessions", ""),
