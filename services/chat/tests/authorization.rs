@@ -100,8 +100,9 @@ fn every_route_of_a_conversation_is_asked() -> anyhow::Result<()> {
         let path = path.replace("{c}", "{conversation}").replace("{m}", "{message}").replace("{t}", "{user}");
         path.replace("/reactions/x", "/reactions/{emoji}")
     };
+    let of_conversations = ROUTES.iter().filter(|route| !route.path.starts_with('/'));
     let asked: BTreeSet<String> =
-        ROUTES.iter().map(|route| format!("{} {}", route.method, written(route.path))).collect();
+        of_conversations.map(|route| format!("{} {}", route.method, written(route.path))).collect();
     assert_eq!(asked, described);
     Ok(())
 }

@@ -21,7 +21,6 @@ use chat_protocol::limits;
 use chat_service::Shutdown;
 use chat_store::{Store, StoreError};
 use futures_util::{StreamExt, stream};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use ask::{Asker, Sent};
 use away::{Broken, BrokenLog, NoStore};
@@ -39,11 +38,10 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     (
         "open_socket",
         "draining",
-        "a gateway that drains takes no connection; the first line of upgrade.rs is like theirs",
+        "a gateway that drains takes sockets no more: the plays of one that leaves, in browser/leaving.rs",
     ),
     ("list_own_events", "store_unavailable", "only what the log holds no more is asked of the store: chaos/store.rs"),
     ("list_own_events", "internal", "the same"),
-    ("*", "draining", "without a body nothing is left to be read once a gateway drains; those with one are asked here"),
 ];
 
 struct Play {
@@ -222,37 +220,6 @@ impl Play {
         }
         Ok(())
     }
-
-    /// A request that a gateway has begun to read when it is told to stop.
-    async fn refusals_while_leaving(&mut self) -> anyhow::Result<()> {
-        for good in GOOD.iter().filter(|good| !good.body.is_empty()) {
-            let (log, store) = (Arc::clone(&self.house.log), Arc::clone(&self.house.store));
-            let shutdown = Shutdown::new();
-            let site = self.house.gateway(log, store, &["--gateway-limits", "off"], shutdown.clone()).await?;
-            let Sent { method, path, token, body, .. } = self.sent(good);
-            let mut line = tokio::net::TcpStream::connect(site).await?;
-            let head = format!(
-                "{} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-                 Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
-                method.to_uppercase(),
-                body.len()
-            );
-            line.write_all(head.as_bytes()).await?;
-            let mut heard = [0; 25];
-            // `HTTP/1.1 100 Continue`: the body is waited for.
-            line.read_exact(&mut heard).await?;
-            shutdown.drain();
-            line.write_all(body.as_bytes()).await?;
-            let mut answer = String::new();
-            line.read_to_string(&mut answer).await?;
-            let code = if answer.contains(r#""code":"draining""#) { "draining" } else { "something else" };
-            let promised = self.tally.waits_for(good.operation, "draining");
-            anyhow::ensure!(!promised || code == "draining", "{} while leaving: {answer}", good.operation);
-            self.tally.note(good.operation, "draining", code);
-            shutdown.stop();
-        }
-        Ok(())
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,6 +232,5 @@ async fn every_refusal_that_is_documented_is_provoked() -> anyhow::Result<()> {
     play.refusals_without_a_store().await?;
     play.refusals_without_a_log().await?;
     play.refusals_to_the_crowd().await?;
-    play.refusals_while_leaving().await?;
     play.tally.is_complete(ELSEWHERE)
 }

@@ -259,7 +259,6 @@ pub async fn leave(
 }
 
 async fn end_membership(app: &Arc<App>, by: UserId, id: ConversationId, user: UserId) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     let work = Arc::clone(app);
     app.complete(async move { end(&work, id, by, user).await }).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -41,7 +41,6 @@ pub async fn set_status(
     Caller(access): Caller,
     Json(SetStatus { state, text, until }): Json<SetStatus>,
 ) -> Result<axum::Json<Status>, Problem> {
-    app.accepting()?;
     Ok(axum::Json(app.set_status(access.user, Status { state, text, until }).await?))
 }
 

@@ -125,7 +125,6 @@ pub async fn change_password(
     Caller(access): Caller,
     Json(change): Json<ChangePassword>,
 ) -> Result<StatusCode, Problem> {
-    app.accepting()?;
     if !limits::PASSWORD_BYTES.contains(&change.new.expose().len()) {
         return Err(Fault::field("new", "range", "8 to 1,024 bytes").into());
     }

@@ -14,7 +14,7 @@ use crate::rest::{Caller, Route, Work};
 /// Every code a route may answer.
 fn codes(route: &Route, operation: &Map<String, Value>) -> BTreeSet<&'static str> {
     use ErrorCode::{
-        Draining, Internal, Invalid, LogUnavailable, Malformed, OutcomeUnknown, Overloaded, RateLimited, StorageFull,
+        Internal, Invalid, LogUnavailable, Malformed, OutcomeUnknown, Overloaded, RateLimited, StorageFull,
         StoreUnavailable, TokenExpired, TokenRevoked, TooLarge, Unauthenticated, UnsupportedMediaType,
     };
     let mut codes = route.codes.to_vec();
@@ -34,7 +34,7 @@ fn codes(route: &Route, operation: &Map<String, Value>) -> BTreeSet<&'static str
         codes.push(LogUnavailable);
     }
     if route.on >= Work::Write {
-        codes.extend([StorageFull, Draining]);
+        codes.push(StorageFull);
     }
     if route.on == Work::Append {
         codes.extend([OutcomeUnknown, Overloaded]);
