@@ -20,6 +20,8 @@ mod seen; // unread badges, the divider, typing, receipts, mentions
 mod self_care; // profile, devices, blocks
 #[path = "browser/talk.rs"]
 mod talk; // sends, history, what survives a kill
+#[path = "browser/there.rs"]
+mod there; // presence
 
 use std::time::Duration;
 
