@@ -36,6 +36,8 @@ const USERS: usize = 100;
 /// Changes of one user, a frame's pause apart.
 const CHANGES: usize = 10;
 const APART: Duration = Duration::from_millis(2_600);
+/// For all watches to be answered.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Sockets that do nothing, and for how long.
 const IDLE: usize = 2_000;
 const IDLE_FOR: Duration = Duration::from_secs(60);
@@ -68,9 +70,14 @@ fn frames_per_change(options: &Options, cores: Cores, ratios: &mut Ratios) -> an
     for &id in &ids {
         say(&mut crowd, id, &json!({ "type": "watch", "ref": 1, "add": everybody }));
     }
-    // Answers, and whoever was seen to come.
-    crowd.serve(Duration::from_secs(6))?;
     let watchers = ids.len() as u64;
+    let (begun, mut answers) = (Instant::now(), 0);
+    while answers < watchers {
+        ensure!(begun.elapsed() < PATIENCE, "{answers} of {watchers} watches were answered");
+        answers += presence_frames(&mut crowd, Duration::from_millis(500))?;
+    }
+    // Whoever was seen to come.
+    crowd.serve(Duration::from_secs(6))?;
     let (mut frames, mut least) = (0_u64, u64::MAX);
     for change in 0..CHANGES {
         let status = json!({ "type": "status", "state": "auto", "text": format!("change {change}") });

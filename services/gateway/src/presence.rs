@@ -26,7 +26,7 @@ use std::{sync::Arc, time::Duration};
 
 use chat_protocol::{NodeId, Timestamp, frame::ClientFrame};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use self::{ask::Asks, beats::Beats, watches::Watches, workers::Workers};
 use crate::{app::App, conn::Conn};
@@ -38,6 +38,9 @@ pub use self::{
     show::run as show,
     status::check as check_status,
 };
+
+/// Who may see whom is looked up in the store for so many at once: a part of what it reads at once.
+const LOOKS: usize = 2;
 
 /// How long what a gateway says counts; the workers' settings.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +72,8 @@ pub struct Presence {
     doubt: Notify,
     asks: Asks,
     watches: Watches,
+    /// For those who look up in the store who may see whom.
+    looks: Semaphore,
     /// Some socket has something to be shown.
     changed: Notify,
 }
@@ -86,6 +91,7 @@ impl Presence {
             doubt: Notify::new(),
             asks: Asks::default(),
             watches: Watches::default(),
+            looks: Semaphore::new(LOOKS),
             changed: Notify::new(),
         }
     }

@@ -2,13 +2,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use chat_protocol::{ConversationId, UserId, limits};
+use chat_protocol::{ConversationId, ErrorCode, UserId, limits};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{app::App, conn::Conn, fault::Fault};
 
-/// Users whose conversations are read at once.
-const READS: usize = 16;
+/// Users whose conversations are read at once, for one who asks.
+const READS: usize = 4;
 /// Conversations of one user read at once.
 const PAGE: usize = 500;
 
@@ -39,6 +39,8 @@ impl App {
                 visible.extend(rest.extract_if(|user| roster.member(*user).is_some()));
             }
         }
+        // One after the other waits here, so that many who ask at once leave the store to others.
+        let _turn = self.presence.looks.acquire().await.map_err(|_| ErrorCode::Draining)?;
         let places: HashSet<ConversationId> =
             self.places(watcher).await?.into_iter().map(|place| place.conversation).collect();
         visible.extend(rest.extract_if(|user| places.contains(&ConversationId::direct(watcher, *user))));
