@@ -78,6 +78,7 @@ async fn a_drain_can_be_asked_for() {
 #[tokio::test]
 async fn metrics_are_rendered_with_buckets() {
     let node = Node::start();
+    metrics::describe();
     metrics::build_info("1.2.3", "abc");
     ::metrics::histogram!("chat_test_seconds").record(0.02);
 
