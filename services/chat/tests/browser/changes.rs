@@ -1,17 +1,13 @@
 //! What becomes of messages, in two tabs at once.
 
-use chat_testkit::browser::Browser;
 use tokio::time::timeout;
 
-use crate::{PLAY_WITHIN, person::Person, start};
+use crate::{PLAY_WITHIN, person::two_people};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_edited_reacted_to_answered_and_deleted_in_front_of_the_other() -> anyhow::Result<()> {
     let play = async {
-        let chat = start().await?;
-        let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
-        let alice = Person::signs_up(&browser, &chat, "alice").await?;
-        let bob = Person::signs_up(&browser, &chat, "bob").await?;
+        let (_chat, _browser, alice, bob) = two_people().await?;
         alice.starts_a_group("Lunch", "private", &["bob"]).await?;
         bob.opens("Lunch").await?;
 
@@ -66,10 +62,7 @@ async fn messages_are_edited_reacted_to_answered_and_deleted_in_front_of_the_oth
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_pinned_forwarded_and_found_again_far_back() -> anyhow::Result<()> {
     let play = async {
-        let chat = start().await?;
-        let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
-        let alice = Person::signs_up(&browser, &chat, "alice").await?;
-        let bob = Person::signs_up(&browser, &chat, "bob").await?;
+        let (chat, _browser, alice, bob) = two_people().await?;
         alice.starts_a_group("Lunch", "private", &["bob"]).await?;
         bob.opens("Lunch").await?;
         alice.says("The menu: soup.").await?;

@@ -7,10 +7,19 @@ use chat_testkit::{
 };
 use serde_json::json;
 
-use crate::console;
+use crate::{console, start};
 
 /// What is on screen and acknowledged, in order.
 pub const SEEN: &str = "[...document.querySelectorAll('.message[data-state=done] .text')].map((it) => it.textContent)";
+
+/// A server, a browser, and two who signed up in it.
+pub async fn two_people() -> anyhow::Result<(Chat, Browser, Person, Person)> {
+    let chat = start().await?;
+    let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
+    let alice = Person::signs_up(&browser, &chat, "alice").await?;
+    let bob = Person::signs_up(&browser, &chat, "bob").await?;
+    Ok((chat, browser, alice, bob))
+}
 
 /// Somebody with the console open.
 pub struct Person {

@@ -1,17 +1,16 @@
 //! Who may do what in a conversation, and what becomes of who may not be there.
 
-use chat_testkit::browser::Browser;
 use tokio::time::timeout;
 
-use crate::{PLAY_WITHIN, person::Person, start};
+use crate::{
+    PLAY_WITHIN,
+    person::{Person, two_people},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_are_promoted_removed_banned_and_let_in_again() -> anyhow::Result<()> {
     let play = async {
-        let chat = start().await?;
-        let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
-        let alice = Person::signs_up(&browser, &chat, "alice").await?;
-        let bob = Person::signs_up(&browser, &chat, "bob").await?;
+        let (chat, browser, alice, bob) = two_people().await?;
         let carol = Person::signs_up(&browser, &chat, "carol").await?;
         let id = alice.starts_a_group("Lunch", "public", &["bob", "carol"]).await?;
         bob.opens("Lunch").await?;
@@ -66,10 +65,7 @@ async fn members_are_promoted_removed_banned_and_let_in_again() -> anyhow::Resul
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_who_change_a_conversation_the_slower_is_told() -> anyhow::Result<()> {
     let play = async {
-        let chat = start().await?;
-        let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
-        let alice = Person::signs_up(&browser, &chat, "alice").await?;
-        let bob = Person::signs_up(&browser, &chat, "bob").await?;
+        let (_chat, _browser, alice, bob) = two_people().await?;
         alice.starts_a_group("Lunch", "private", &["bob"]).await?;
         bob.opens("Lunch").await?;
         alice.tab.click("#details").await?;

@@ -1,17 +1,13 @@
 //! What somebody has not seen, and who sees that they have.
 
-use chat_testkit::browser::Browser;
 use tokio::time::timeout;
 
-use crate::{PLAY_WITHIN, person::Person, start};
+use crate::{PLAY_WITHIN, person::two_people};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_new_stands_in_the_list_and_behind_a_line_until_it_was_looked_at() -> anyhow::Result<()> {
     let play = async {
-        let chat = start().await?;
-        let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
-        let alice = Person::signs_up(&browser, &chat, "alice").await?;
-        let bob = Person::signs_up(&browser, &chat, "bob").await?;
+        let (chat, _browser, alice, bob) = two_people().await?;
         alice.starts_a_group("Lunch", "private", &["bob"]).await?;
         alice.starts_a_group("Supper", "private", &["bob"]).await?;
         bob.opens("Lunch").await?;
@@ -60,10 +56,7 @@ async fn what_is_new_stands_in_the_list_and_behind_a_line_until_it_was_looked_at
 #[tokio::test(flavor = "multi_thread")]
 async fn who_types_and_who_has_read_is_seen_at_once() -> anyhow::Result<()> {
     let play = async {
-        let chat = start().await?;
-        let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
-        let alice = Person::signs_up(&browser, &chat, "alice").await?;
-        let bob = Person::signs_up(&browser, &chat, "bob").await?;
+        let (_chat, _browser, alice, bob) = two_people().await?;
         alice.starts_directly_with("bob").await?;
         bob.opens("alice").await?;
         bob.tab.write("#message", "I am about to").await?;

@@ -1,17 +1,16 @@
 //! What people set about themselves.
 
-use chat_testkit::browser::Browser;
 use tokio::time::timeout;
 
-use crate::{PLAY_WITHIN, person::Person, start};
+use crate::{
+    PLAY_WITHIN,
+    person::{Person, two_people},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_is_changed_other_devices_are_logged_out_and_people_are_blocked() -> anyhow::Result<()> {
     let play = async {
-        let chat = start().await?;
-        let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
-        let alice = Person::signs_up(&browser, &chat, "alice").await?;
-        let bob = Person::signs_up(&browser, &chat, "bob").await?;
+        let (chat, browser, alice, bob) = two_people().await?;
         let id = alice.starts_a_group("Lunch", "private", &["bob"]).await?;
         bob.opens("Lunch").await?;
         let elsewhere = Person::logs_in(&browser, &chat, "alice", "correct horse battery").await?;

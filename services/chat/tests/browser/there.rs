@@ -1,17 +1,13 @@
 //! Who is there.
 
-use chat_testkit::browser::Browser;
 use tokio::time::timeout;
 
-use crate::{PLAY_WITHIN, console, person::Person, start};
+use crate::{PLAY_WITHIN, console, person::two_people};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dots_and_words_say_who_is_there_and_when_they_left() -> anyhow::Result<()> {
     let play = async {
-        let chat = start().await?;
-        let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
-        let alice = Person::signs_up(&browser, &chat, "alice").await?;
-        let bob = Person::signs_up(&browser, &chat, "bob").await?;
+        let (chat, _browser, alice, bob) = two_people().await?;
         alice.starts_directly_with("bob").await?;
         alice.tab.until("document.querySelector('.thread-about .dot.online') !== null").await?;
 
