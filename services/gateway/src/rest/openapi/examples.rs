@@ -11,7 +11,7 @@ fn of_field(name: &str) -> Option<Value> {
         "device" => json!("pixel-9"),
         "password" | "old" => json!("correct horse battery"),
         "new" => json!("staple of another kind"),
-        "refresh_token" => json!("cr_01M814RDVG27H6P3AMKDQG6STT_…"),
+        "refresh_token" => json!("rt_01M814RDVG27H6P3AMKDQG6STT_…"),
         "access_token" => json!("eyJhbGciOi…"),
         "title" => json!("Lunch"),
         "topic" => json!("Where, and when."),
