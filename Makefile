@@ -1,10 +1,12 @@
 # check     formatting and lints
 # test      everything a change must pass, on real servers
+# rolling   three gateways replaced one after the other, three times, while 200 clients talk
+# chaos     every fault as often as the fault matrix has it, and an earlier version (PREVIOUS=commit) beside this one
 # bench     the first figures
 # generate  the files that are derived from code
 # tools     what tests need beyond Rust, once, into .tools
 
-.PHONY: check test bench generate tools
+.PHONY: check test rolling chaos bench generate tools
 
 export CHAT_TOOLS ?= $(CURDIR)/.tools
 
@@ -14,6 +16,16 @@ check:
 
 test: tools check
 	shared/testkit/tools/with-cql cargo test --workspace --locked
+
+rolling: tools
+	CHAT_CHAOS=1 $(plays) deploys
+
+PREVIOUS ?= HEAD~1
+chaos: tools
+	shared/testkit/tools/previous $(PREVIOUS)
+	CHAT_CHAOS=1 CHAT_PREVIOUS=$(CHAT_TOOLS)/previous/chat $(plays) --include-ignored --test-threads 1
+
+plays = shared/testkit/tools/with-cql cargo test --locked -p chat --test chaos -- --nocapture
 
 bench: tools
 	cargo build --release --locked -p chat -p chat-loadtest

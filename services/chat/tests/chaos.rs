@@ -14,5 +14,7 @@ mod chaos {
     mod overflow; // F25: more than a subscription can take
     mod persisters; // F3: persisters die
     mod repeats; // F26, F27: the same message again, and again late
+    mod scale; // out and in: gateways and persisters come and go
     mod store; // F9: the database is away
+    mod upgrade; // F43: an earlier version beside this one
 }

@@ -39,6 +39,20 @@ pub(crate) fn seed() -> Option<u64> {
     var("CHAT_SEED").map(|text| text.parse().expect("CHAT_SEED is the number that an earlier run printed"))
 }
 
+/// `CHAT_CHAOS`: crowds as large and faults as frequent as the fault matrix has them, not as few as everybody can wait for.
+pub fn thorough() -> bool {
+    var("CHAT_CHAOS").is_some()
+}
+
+/// `CHAT_PREVIOUS`: the binary of an earlier version, to run beside this one.
+///
+/// # Errors
+/// If there is none, with how to get one.
+pub fn previous() -> anyhow::Result<PathBuf> {
+    let path = PathBuf::from(var("CHAT_PREVIOUS").context("CHAT_PREVIOUS names no binary; `make chaos` builds one")?);
+    path.canonicalize().with_context(|| format!("find {}", path.display()))
+}
+
 /// The names of all `CHAT_…` variables: none of them is meant for the processes that a test starts.
 pub(crate) fn ours() -> Vec<OsString> {
     std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("CHAT_")).collect()

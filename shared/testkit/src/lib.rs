@@ -4,7 +4,7 @@
 
 #![warn(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod env; // the only reader of CHAT_TOOLS, CHAT_TEST_CQL and CHAT_SEED
+pub mod env; // the only reader of CHAT_TOOLS, CHAT_TEST_CQL and CHAT_SEED
 
 mod wire; // one question to a server, over a socket of its own: NATS, CQL, HTTP
 

@@ -45,6 +45,7 @@ const PAGE: usize = 200;
 #[derive(Debug)]
 pub struct Play {
     gateways: Vec<String>,
+    first: usize,
     recorder: Recorder,
     clients: AtomicU32,
     codec: Codec,
@@ -71,8 +72,9 @@ pub struct User {
 impl Play {
     /// Over these gateways.
     pub fn at(gateways: impl IntoIterator<Item = SocketAddr>) -> Self {
-        let gateways = gateways.into_iter().map(|address| format!("http://{address}")).collect();
+        let gateways: Vec<String> = gateways.into_iter().map(|address| format!("http://{address}")).collect();
         Self {
+            first: gateways.len(),
             gateways,
             recorder: Recorder::default(),
             clients: AtomicU32::new(0),
@@ -93,6 +95,12 @@ impl Play {
         Self { codec, ..self }
     }
 
+    /// Whose users all begin at the first so many gateways: the others may not run yet.
+    #[must_use]
+    pub fn beginning_at(self, first: usize) -> Self {
+        Self { first, ..self }
+    }
+
     /// What was recorded, and where a test records more.
     pub const fn recorder(&self) -> &Recorder {
         &self.recorder
@@ -104,7 +112,7 @@ impl Play {
     /// If that does not happen soon.
     pub async fn user(&self, name: &str) -> anyhow::Result<User> {
         let number = usize::try_from(self.clients.load(Ordering::Relaxed))?;
-        self.user_at(name, number % self.gateways.len().max(1)).await
+        self.user_at(name, number % self.first.max(1)).await
     }
 
     /// The same, with the gateway of this number first.
@@ -322,6 +330,11 @@ impl User {
     /// With what close codes it lost sockets before it had another one.
     pub fn lost(&self) -> Vec<Option<u16>> {
         self.notebook.lost()
+    }
+
+    /// For how long each time it was not live.
+    pub fn away(&self) -> Vec<Duration> {
+        self.notebook.away()
     }
 
     /// How many sockets it has had.

@@ -177,6 +177,11 @@ impl Chat {
         self.until_ready().await
     }
 
+    /// Its next start runs another binary, with the same arguments, addresses and folder.
+    pub fn becomes(&mut self, binary: impl AsRef<Path>) {
+        binary.as_ref().clone_into(&mut self.binary);
+    }
+
     /// SIGSTOP: it keeps its sockets and does nothing.
     ///
     /// # Errors

@@ -2,7 +2,7 @@ use chat_testkit::play::{Cluster, Plan};
 use chat_testkit::seed::seeded;
 use chat_testkit::servers::Fsync;
 
-use super::harm::{BINARY, EACH, ROOMS, USERS, a_while, assert_lossless, during};
+use super::harm::{BINARY, EACH, ROOMS, USERS, a_while, assert_lossless, talk_and_harm, times};
 
 /// F5: one server, which syncs before it acknowledges.
 #[tokio::test(flavor = "multi_thread")]
@@ -14,14 +14,14 @@ async fn the_logs_server_is_killed_under_load() -> anyhow::Result<()> {
     let crowd = play.crowd(USERS, ROOMS).await?;
 
     let nats = &mut cluster.nats;
-    let kills = during(crowd.talks(EACH), 4, async |_| {
+    let messages = talk_and_harm(&crowd, EACH, times(4, 20), async |_| {
         a_while(&mut chance, 3_000).await;
         nats.kill9();
         a_while(&mut chance, 1_000).await;
         nats.restart().await
-    });
-    println!("{} kills", kills.await?);
+    })
+    .await?;
 
-    assert_lossless(&crowd.verdict(&play).await?, USERS * EACH);
+    assert_lossless(&crowd.verdict(&play).await?, messages);
     Ok(())
 }

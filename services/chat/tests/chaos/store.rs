@@ -3,9 +3,10 @@ use std::time::Duration;
 use anyhow::Context;
 use chat_protocol::{ErrorCode, Seq};
 use chat_testkit::play::{Cluster, Plan};
-use chat_testkit::process::Chat;
 
-use super::harm::{BINARY, EACH, ROOMS, USERS, assert_lossless, until};
+use super::harm::{BINARY, EACH, ROOMS, USERS, assert_lossless, lag_drains};
+
+const DRAINED: Duration = Duration::from_secs(90);
 
 /// F9: sends, live events and recent history go on; older history says when to come again; then everything is written.
 #[tokio::test(flavor = "multi_thread")]
@@ -14,7 +15,7 @@ async fn the_database_is_away() -> anyhow::Result<()> {
     let play = cluster.play();
     let crowd = play.crowd(USERS, ROOMS).await?;
     crowd.talks(EACH / 2).await?;
-    lag_drains(&cluster.persisters).await?;
+    lag_drains(&cluster.persisters, DRAINED).await?;
 
     cluster.cql.as_mut().context("a server of its own")?.kill9();
     crowd.talks(EACH - EACH / 2).await?;
@@ -33,15 +34,8 @@ async fn the_database_is_away() -> anyhow::Result<()> {
     assert!(answer.headers().contains_key("retry-after"), "{answer:?}");
 
     cluster.cql.as_mut().context("a server of its own")?.restart().await?;
-    lag_drains(&cluster.persisters).await?;
+    lag_drains(&cluster.persisters, DRAINED).await?;
     assert_eq!(Cluster::metric(&cluster.persisters, "chat_persister_quarantined_total").await?, 0.0);
     assert_lossless(&crowd.verdict(&play).await?, USERS * EACH + 1);
     Ok(())
-}
-
-async fn lag_drains(persisters: &[Chat]) -> anyhow::Result<()> {
-    until("the lag drains", Duration::from_secs(90), async || {
-        Ok(Cluster::metric(persisters, "chat_persister_lag_events").await? == 0.0)
-    })
-    .await
 }

@@ -65,10 +65,19 @@ pub struct Cluster {
     pub nats: Nats,
     /// If it is this cluster's own.
     pub cql: Option<Cql>,
-    another_worker: (PathBuf, Vec<String>),
+    binary: PathBuf,
+    args: Args,
     _keyspace: Option<Keyspace>,
     _keys: TempDir,
     _turn: MutexGuard<'static, ()>,
+}
+
+/// With what each role is started.
+#[derive(Debug)]
+struct Args {
+    gateway: Vec<String>,
+    persister: Vec<String>,
+    worker: Vec<String>,
 }
 
 impl Cluster {
@@ -104,13 +113,15 @@ impl Cluster {
         let auth = ["--auth-keys-file", &key_file];
 
         let common = [&engines[..], &small, plan.log].concat();
-        let gateway = [&["gateway"], &common[..], &quick, &leaving, &open, &auth, plan.gateway].concat();
-        let persister = [&["persister"], &common[..]].concat();
-        let mut gateways = prepared(binary, plan.gateways, &gateway)?;
-        let mut persisters = prepared(binary, plan.persisters, &persister)?;
-        let worker = [&["presence"], &common[..], plan.worker].concat();
-        let mut presence = prepared(binary, plan.presence, &worker)?;
-        let another_worker = (binary.to_owned(), worker.iter().map(ToString::to_string).collect());
+        let owned = |args: &[&[&str]]| args.concat().iter().map(ToString::to_string).collect();
+        let args = Args {
+            gateway: owned(&[&["gateway"], &common, &quick, &leaving, &open, &auth, plan.gateway]),
+            persister: owned(&[&["persister"], &common]),
+            worker: owned(&[&["presence"], &common, plan.worker]),
+        };
+        let mut gateways = prepared(binary, plan.gateways, &args.gateway)?;
+        let mut persisters = prepared(binary, plan.persisters, &args.persister)?;
+        let mut presence = prepared(binary, plan.presence, &args.worker)?;
         for process in gateways.iter_mut().chain(&mut persisters).chain(&mut presence) {
             process.launch()?;
         }
@@ -123,11 +134,28 @@ impl Cluster {
             presence,
             nats,
             cql: own,
-            another_worker,
+            binary: binary.to_owned(),
+            args,
             _keyspace: keyspace,
             _keys: keys,
             _turn: turn,
         })
+    }
+
+    /// So many more gateways, which do not run yet.
+    ///
+    /// # Errors
+    /// If one cannot have a folder.
+    pub fn more_gateways(&self, count: usize) -> anyhow::Result<Vec<Chat>> {
+        prepared(&self.binary, count, &self.args.gateway)
+    }
+
+    /// So many more persisters, which do not run yet.
+    ///
+    /// # Errors
+    /// If one cannot have a folder.
+    pub fn more_persisters(&self, count: usize) -> anyhow::Result<Vec<Chat>> {
+        prepared(&self.binary, count, &self.args.persister)
     }
 
     /// One more presence worker, which does not run yet.
@@ -135,8 +163,16 @@ impl Cluster {
     /// # Errors
     /// If it cannot have a folder.
     pub fn another_worker(&self) -> anyhow::Result<Chat> {
-        let (binary, args) = &self.another_worker;
-        Chat::prepare(binary, &args.iter().map(String::as_str).collect::<Vec<_>>())
+        prepared(&self.binary, 1, &self.args.worker)?.pop().context("one was asked for")
+    }
+
+    /// Brings the schema to what `binary` needs, as an operator does before a roll-out.
+    ///
+    /// # Errors
+    /// If it refuses.
+    pub async fn migrate(&self, binary: &Path) -> anyhow::Result<()> {
+        let url = self.args.persister.iter().skip_while(|arg| *arg != "--store").nth(1).context("a store")?;
+        verb(binary, &["migrate", "--replicas", "1", "--store", url]).await.map(drop)
     }
 
     /// A play over all its gateways.
@@ -162,8 +198,9 @@ impl Cluster {
     }
 }
 
-fn prepared(binary: &Path, count: usize, args: &[&str]) -> anyhow::Result<Vec<Chat>> {
-    (0..count).map(|_| Chat::prepare(binary, args)).collect()
+fn prepared(binary: &Path, count: usize, args: &[String]) -> anyhow::Result<Vec<Chat>> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    (0..count).map(|_| Chat::prepare(binary, &args)).collect()
 }
 
 /// Runs a verb to its end; what it printed.

@@ -8,7 +8,7 @@ use chat_protocol::event::Body;
 use chat_protocol::frame::EventFrame;
 use chat_protocol::{ClientId, ConversationId, Seq, UserId};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::checker::{Client, Event, Key, Recorder};
 
@@ -33,6 +33,8 @@ pub(super) struct Page {
     pub(super) live: bool,
     pub(super) sockets: u32,
     pub(super) lost: Vec<Option<u16>>,
+    pub(super) away: Vec<Duration>,
+    pub(super) away_since: Option<Instant>,
     pub(super) texts: VecDeque<String>,
     pub(super) last: BTreeMap<ConversationId, Seq>,
     pub(super) signals: VecDeque<Happened>,
@@ -49,6 +51,10 @@ impl Notebook {
 
     pub(super) fn lost(&self) -> Vec<Option<u16>> {
         self.page.borrow().lost.clone()
+    }
+
+    pub(super) fn away(&self) -> Vec<Duration> {
+        self.page.borrow().away.clone()
     }
 
     pub(super) fn signals(&self) -> VecDeque<Happened> {
@@ -87,9 +93,13 @@ impl Observer for Notebook {
         let client = self.client;
         match *what {
             Happened::Opened { socket, .. } => self.page.send_modify(|page| page.sockets = socket),
-            Happened::Live => self.page.send_modify(|page| page.live = true),
+            Happened::Live => self.page.send_modify(|page| {
+                page.live = true;
+                page.away.extend(page.away_since.take().map(|since| since.elapsed()));
+            }),
             Happened::Lost { code } => self.page.send_modify(|page| {
                 page.live = false;
+                page.away_since.get_or_insert_with(Instant::now);
                 page.lost.push(code);
             }),
             Happened::Moved | Happened::Stopped(_) => self.page.send_modify(|page| page.live = false),
