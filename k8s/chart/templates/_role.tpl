@@ -195,5 +195,10 @@ spec:
       to:
         {{- toYaml . | nindent 8 }}
       {{- end }}
+    {{- with $policy.collector }}
+    - ports: [{port: {{ $policy.ports.collector }}, protocol: TCP}]
+      to:
+        {{- toYaml . | nindent 8 }}
+    {{- end }}
     {{- end }}
 {{- end }}

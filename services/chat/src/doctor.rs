@@ -102,7 +102,7 @@ async fn data(settings: &Settings) -> anyhow::Result<String> {
 }
 
 async fn log(urls: &str, settings: &Settings) -> anyhow::Result<String> {
-    Ok(durability(&*cluster::log(urls, &settings.log_settings, PATIENCE).await?))
+    Ok(durability(&*cluster::log(urls, settings, PATIENCE).await?))
 }
 
 async fn store(url: &str, settings: &Settings) -> anyhow::Result<String> {

@@ -27,7 +27,7 @@ impl Engines {
             Backends::Cluster { log, store } => {
                 tracing::info!("connecting to log and store");
                 let (log, store) = tokio::try_join!(
-                    cluster::log(&log, &settings.log_settings, patience),
+                    cluster::log(&log, settings, patience),
                     cluster::store(&store, &settings.store_settings, patience)
                 )?;
                 Ok(Self { log, store })

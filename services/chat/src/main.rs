@@ -68,11 +68,16 @@ async fn perform(cli: Cli, loaded: &config::Loaded) -> anyhow::Result<ExitCode> 
 
 async fn run(role: Role, settings: chat::Settings) -> anyhow::Result<ExitCode> {
     telemetry::init(&settings.telemetry)?;
+    let traces = settings.traces.init(role.service(), env!("CARGO_PKG_VERSION"))?;
     limits::raise_file_limit();
     let running = serve(role, settings).await?;
     running.shutdown().on_signals()?;
     announce::to_people_and_programs(&running);
-    running.finished().await?;
+    let finished = running.finished().await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    finished?;
     Ok(ExitCode::SUCCESS)
 }
 

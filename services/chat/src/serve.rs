@@ -113,6 +113,17 @@ pub fn describe_metrics() {
 }
 
 impl Role {
+    /// What it is called where traces of many services meet.
+    pub const fn service(self) -> &'static str {
+        match self {
+            Self::All => "chat",
+            Self::Gateway => "chat-gateway",
+            Self::Persister => "chat-persister",
+            Self::Presence => "chat-presence",
+            Self::Canary => "chat-canary",
+        }
+    }
+
     const fn serves_users(self) -> bool {
         matches!(self, Self::All | Self::Gateway)
     }

@@ -10,6 +10,7 @@ mod store;
 use anyhow::bail;
 pub use auth::AuthSettings;
 use chat_service::telemetry::TelemetryConfig;
+use chat_service::traces::TracesConfig;
 use clap::Args;
 pub use log::{LogSettings, Sync};
 pub use store::StoreSettings;
@@ -38,6 +39,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub telemetry: TelemetryConfig,
+
+    #[command(flatten)]
+    pub traces: TracesConfig,
 
     #[command(flatten)]
     pub log_settings: LogSettings,

@@ -90,7 +90,7 @@ mod tests {
     fn a_delivery_is_the_same_document_as_the_frame() {
         let event = Event { at: Timestamp::EPOCH, by: UserId::from_u128(1), body: Body::ConversationDeleted(Empty {}) };
         let seq = Seq::new(9).unwrap();
-        let logged = Logged { seq, prev: Prev::AskTheLog, at: Timestamp::EPOCH, event: event.encode() };
+        let logged = Logged { seq, prev: Prev::AskTheLog, at: Timestamp::EPOCH, event: event.encode(), trace: None };
         let delivery = Delivery::new(ConversationId::from_u128(2), Shard::new(0).unwrap(), &logged, Seq::ZERO).unwrap();
         for codec in Codec::ALL {
             let frame = ServerFrame::Event(Box::new(delivery.frame.clone()));

@@ -9,6 +9,8 @@ use chat_protocol::{
     model::{Content, MessageKind},
 };
 
+use chat_service::traces;
+
 use crate::{app::App, fault::Fault, hub::Room, metrics};
 
 /// Events of the log read at once while a late retry is looked up.
@@ -39,6 +41,7 @@ impl App {
         client_id: ClientId,
         content: Content,
     ) -> Result<Sent, Fault> {
+        let mut trace = traces::begin("send");
         let now = self.now();
         self.rates.send(by, to, now)?;
         let age_ms = self.age_ms(client_id, now)?;
@@ -61,8 +64,15 @@ impl App {
         let event = Event { at: now, by, body: Body::MessageCreated(Box::new(created)) };
         let nonce = Nonce::message(to, by, client_id);
         let started = tokio::time::Instant::now();
-        let appended = self.log.append(to, nonce, event.encode(), None).await?;
+        let appending = self.log.append(to, nonce, event.encode(), None);
+        let appended = match trace.as_ref().and_then(|trace| trace.part("append")) {
+            Some(part) => chat_bus::carrying(part.parent(), appending).await?,
+            None => appending.await?,
+        };
         metrics::appended(started.elapsed());
+        if let Some(trace) = &mut trace {
+            trace.note("chat.message", MessageId::new(room.shard, appended.seq).to_string());
+        }
         room.acknowledged(appended.seq);
         if appended.duplicate {
             metrics::duplicate("log");

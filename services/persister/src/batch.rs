@@ -90,7 +90,8 @@ mod tests {
     }
 
     fn delivery(conversation: u128, seq: u64, event: Bytes) -> Delivery {
-        let logged = Logged { seq: Seq::new(seq).unwrap(), prev: Prev::AskTheLog, at: Timestamp::EPOCH, event };
+        let logged =
+            Logged { seq: Seq::new(seq).unwrap(), prev: Prev::AskTheLog, at: Timestamp::EPOCH, event, trace: None };
         let conversation = ConversationId::from_u128(conversation);
         Delivery { conversation, logged, redelivered: u32::from(seq == 3), settle: Box::new(Unsettled) }
     }

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use chat_bus::{Delivery, Settle};
 use chat_protocol::{Shard, Timestamp};
-use chat_service::{Backoff, Shutdown, health::Check};
+use chat_service::{
+    Backoff, Shutdown,
+    health::Check,
+    traces::{self, Span},
+};
 use chat_store::{EventRow, Quarantined, StoreError};
 use futures_util::{FutureExt, Stream, StreamExt, future, stream};
 
@@ -78,6 +82,8 @@ async fn pause(backoff: &mut Backoff, shutdown: &Shutdown) {
 async fn write(shard: Shard, config: &Config, deps: &Deps, deliveries: Vec<Delivery>) -> bool {
     metrics::batch(deliveries.len());
     let oldest = deliveries.iter().map(|delivery| delivery.logged.at).min().unwrap_or(Timestamp::MAX);
+    let traced = deliveries.iter().filter_map(|delivery| traces::go_on("persist", delivery.logged.trace.as_deref()));
+    let _traces: Vec<Span> = traced.collect();
     let batch = batch::plan(shard, deliveries);
     metrics::redelivered(batch.redelivered);
     let started = tokio::time::Instant::now();

@@ -11,6 +11,7 @@ mod log; // trait Log and its promises
 pub mod metrics; // names of what is counted
 pub mod nats; // the log of a cluster, on NATS JetStream
 pub mod subject; // the only place subjects are made; the shard of a conversation
+mod trace; // what headers carry beside the event
 
 pub use embedded::Embedded;
 pub use error::{BusError, Doubt, Full};
@@ -19,3 +20,4 @@ pub use log::{
     ShardState, SignalStream, Status, Topic, WorkStream,
 };
 pub use nats::{Nats, NatsOptions};
+pub use trace::carrying;

@@ -1,10 +1,10 @@
 //! Trait `Log` and its promises. `tests/contract.rs` holds every implementation to them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chat_protocol::{ConversationId, NodeId, Seq, Shard, Timestamp, UserId, id::ClientId};
+use chat_protocol::{ConversationId, NodeId, Seq, Shard, Timestamp, UserId, id::ClientId, trace::TraceParent};
 use futures_util::stream::BoxStream;
 use sha2::{Digest, Sha256};
 
@@ -146,6 +146,8 @@ pub struct Logged {
     pub at: Timestamp,
     /// The bytes that were appended, a `chat_protocol::event::Event`.
     pub event: Bytes,
+    /// The trace that its append was part of, where traces are looked for.
+    pub trace: Option<Arc<TraceParent>>,
 }
 
 /// What came before an event in its conversation.

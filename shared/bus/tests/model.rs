@@ -168,7 +168,11 @@ impl Both {
             let appended = answer.unwrap();
             assert_eq!((appended.seq, appended.duplicate), (*last, false));
             let prev = head.map_or(Prev::AskTheLog, Prev::Known);
-            self.model.events.push((shard, to, Logged { seq: *last, prev, at: Default::default(), event }));
+            self.model.events.push((
+                shard,
+                to,
+                Logged { seq: *last, prev, at: Default::default(), event, trace: None },
+            ));
             self.model.nonces.insert((to, nonce), (shard, appended.seq));
         }
     }

@@ -20,6 +20,8 @@ pub mod frame; // what crosses a socket
 
 pub mod presence; // what gateways and presence workers tell each other
 
+pub mod trace; // where a trace goes on in another process
+
 pub mod codec; // JSON and MessagePack in one place
 
 pub mod error; // the one error table

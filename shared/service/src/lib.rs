@@ -10,6 +10,8 @@ pub mod secret; // values that never show themselves
 
 pub mod telemetry; // log lines
 
+pub mod traces; // spans of messages on their way, for those who collect them
+
 pub mod metrics; // the recorder behind /metrics
 
 pub mod catalogue; // what is measured

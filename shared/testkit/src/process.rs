@@ -1,8 +1,10 @@
 //! Our binary as users run it: started with arguments, talked to only over its sockets.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -69,9 +71,6 @@ impl Chat {
         args.extend(["--ops-listen".to_owned(), ops.to_string()]);
         if !BEHIND.contains(role) {
             args.extend(["--listen".to_owned(), public.to_string()]);
-            for limit in OPEN.iter().filter(|limit| !args.iter().any(|arg| arg == *limit)).collect::<Vec<_>>() {
-                args.extend([(*limit).to_owned(), "1000000/1s".to_owned()]);
-            }
         }
         let dir = tempfile::Builder::new().prefix("chat-process.").tempdir()?;
         Ok(Self { slot: Slot::new(format!("chat {role}")), binary: binary.as_ref().to_owned(), args, public, ops, dir })
@@ -119,7 +118,14 @@ impl Chat {
     /// # Errors
     /// If it is running, or cannot be started at all.
     pub fn launch(&mut self) -> anyhow::Result<()> {
-        let mut command = command(&self.binary, &self.args, self.dir.path());
+        let mut args = self.args.clone();
+        if args.iter().any(|arg| arg == "--listen") {
+            let limits = OPEN.iter().filter(|limit| !self.args.iter().any(|arg| arg == *limit));
+            for limit in limits.filter(|limit| knows(&self.binary, limit)) {
+                args.extend([(*limit).to_owned(), "1000000/1s".to_owned()]);
+            }
+        }
+        let mut command = command(&self.binary, &args, self.dir.path());
         self.slot.fill(&mut command, &self.log(), self.dir.path())
     }
 
@@ -229,6 +235,18 @@ pub async fn run(binary: impl AsRef<Path>, args: &[&str], within: Duration) -> a
 /// If it is missing, or has not ended after `within` (then it is killed).
 pub async fn run_tool(name: &str, args: &[&str], within: Duration) -> anyhow::Result<Finished> {
     run(env::tool(name)?, args, within).await
+}
+
+/// Whether a binary, perhaps of an earlier version, has this setting.
+fn knows(binary: &Path, setting: &str) -> bool {
+    static HELP: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+    let mut help = HELP.lock().unwrap_or_else(PoisonError::into_inner);
+    let help = help.entry(binary.to_owned()).or_insert_with(|| {
+        let said = command(binary, &["all".to_owned(), "--help".to_owned()], Path::new("/")).output();
+        said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default()
+    });
+    // What is started through another program cannot be asked; it is this version.
+    !help.contains("--ops-listen") || help.contains(setting)
 }
 
 fn command(binary: &Path, args: &[String], dir: &Path) -> Command {

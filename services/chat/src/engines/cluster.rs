@@ -12,7 +12,7 @@ use chat_service::Backoff;
 use chat_store::{Scylla, Store, StoreError};
 use tokio::time::timeout;
 
-use crate::settings::{LogSettings, StoreSettings, Sync};
+use crate::settings::{LogSettings, Settings, StoreSettings, Sync};
 
 /// Of the whole log, unless told otherwise.
 const LOG_BYTES_MAX: u64 = 16 << 30;
@@ -21,8 +21,9 @@ const ONE_TRY: Duration = Duration::from_secs(10);
 const RETRY_BASE: Duration = Duration::from_millis(500);
 const RETRY_CAP: Duration = Duration::from_secs(5);
 
-pub(crate) async fn log(urls: &str, settings: &LogSettings, patience: Duration) -> anyhow::Result<Arc<dyn Log>> {
-    let options = options(urls, settings)?;
+pub(crate) async fn log(urls: &str, settings: &Settings, patience: Duration) -> anyhow::Result<Arc<dyn Log>> {
+    let mut options = options(urls, &settings.log_settings)?;
+    options.traced = settings.traces.traces_url.is_some();
     // A stream that others make comes when they do.
     let away =
         |err: &StartError| matches!(err, StartError::Connect(_) | StartError::NotReady(_) | StartError::Missing { .. });

@@ -73,8 +73,9 @@ pub async fn during(
         }
         anyhow::Ok(rounds)
     };
-    let (done, rounds) = tokio::join!(work, harms);
-    done.and(rounds)
+    // Whichever fails first ends it: talk may go on for ever.
+    let ((), rounds) = tokio::try_join!(work, harms)?;
+    Ok(rounds)
 }
 
 /// Faults come at no particular moment.

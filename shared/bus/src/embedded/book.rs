@@ -97,7 +97,7 @@ impl Book {
 
         let seq = extent.last.next();
         let prev = head.map_or(Prev::AskTheLog, Prev::Known);
-        let logged = Logged { seq, prev, at: options.clock.now(), event: append.event.clone() };
+        let logged = Logged { seq, prev, at: options.clock.now(), event: append.event.clone(), trace: None };
         let record = Record { conversation: append.to, nonce: append.nonce, logged };
         extent.last = seq;
         extent.bytes += record.bytes();

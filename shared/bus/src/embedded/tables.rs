@@ -97,7 +97,7 @@ impl Tables {
 
     /// The event first: where its place is seen, it is there.
     pub(super) fn put(&self, batch: &mut OwnedWriteBatch, shard: Shard, record: &Record) {
-        let Logged { seq, prev, at, event } = &record.logged;
+        let Logged { seq, prev, at, event, .. } = &record.logged;
         let prev = match prev {
             Prev::Known(seq) => *seq,
             Prev::AskTheLog => Seq::ZERO,
@@ -244,6 +244,7 @@ fn record(seq: Seq, value: &[u8]) -> fjall::Result<Record> {
         prev: if prev == Seq::ZERO { Prev::AskTheLog } else { Prev::Known(prev) },
         at: Timestamp::from_ms(i64::try_from(at).unwrap_or_default()),
         event: Bytes::copy_from_slice(fields.0),
+        trace: None,
     };
     Ok(Record { conversation: ConversationId::from_u128(conversation), nonce, logged })
 }
@@ -298,6 +299,7 @@ mod tests {
                 prev,
                 at: Timestamp::from_ms(5),
                 event: Bytes::from("hello"),
+                trace: None,
             },
         };
         let (one, two) = (record(10, Prev::AskTheLog), record(300, Prev::Known(Seq::new(10).unwrap())));

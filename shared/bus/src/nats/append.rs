@@ -14,7 +14,7 @@ use super::{
     link::Link,
     shards::{ShardLog, position},
 };
-use crate::{Appended, BusError, Full, Nonce, metrics, subject};
+use crate::{Appended, BusError, Full, Nonce, metrics, subject, trace};
 
 /// Before an append that met itself or a neighbour in flight is tried again: a round trip to the other copies.
 const IN_FLIGHT_DELAY: Duration = Duration::from_millis(5);
@@ -126,6 +126,7 @@ impl Append<'_> {
         if let Some(expect) = self.expect {
             headers.insert(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expect.get().to_string());
         }
+        trace::write(&mut headers);
         let to = subject::log(self.shard.shard, self.to);
         let answer = link.publish(to, Some(headers), self.event.clone(), deadline).await?;
         // An answer that cannot be read decides nothing.

@@ -20,7 +20,7 @@ use futures_util::{StreamExt, stream};
 use tokio::time::{sleep, timeout};
 
 use super::{Core, link::reconnect_delay, shards::ShardLog};
-use crate::{BusError, Delivery, Logged, Prev, Settle, WorkStream, subject};
+use crate::{BusError, Delivery, Logged, Prev, Settle, WorkStream, subject, trace};
 
 /// Every stream's consumer.
 pub(super) const CONSUMER: &str = "persister";
@@ -142,8 +142,9 @@ impl Core {
             log.saw(seq);
         }
         let at = Timestamp::from_ms(i64::try_from(published.unix_timestamp_nanos() / 1_000_000).unwrap_or(0));
+        let trace = if self.options.traced { trace::read(message.message.headers.as_ref()) } else { None };
         let event = message.message.payload;
-        let logged = Logged { seq, prev: Prev::AskTheLog, at, event };
+        let logged = Logged { seq, prev: Prev::AskTheLog, at, event, trace };
         let redelivered = u32::try_from(delivered.saturating_sub(1)).unwrap_or(0);
         Some(Delivery { conversation, logged, redelivered, settle })
     }

@@ -168,7 +168,7 @@ pub(super) fn stored(message: Message) -> Option<Stored> {
     };
     let at: Timestamp = headers.get(header::NATS_TIME_STAMP)?.as_str().parse().ok()?;
     let nonce = headers.get(header::NATS_MESSAGE_ID).map(|nonce| nonce.as_str().to_owned());
-    Some(Stored { conversation, nonce, logged: Logged { seq, prev, at, event: message.payload } })
+    Some(Stored { conversation, nonce, logged: Logged { seq, prev, at, event: message.payload, trace: None } })
 }
 
 fn number(message: &Message, name: impl header::IntoHeaderName) -> Option<u64> {

@@ -19,7 +19,7 @@ use super::{
     Core, NatsOptions, direct,
     queue::{Next, Queue, Reader},
 };
-use crate::{BusError, Doubt, Live, LiveStream, Logged, metrics, subject};
+use crate::{BusError, Doubt, Live, LiveStream, Logged, metrics, subject, trace};
 
 /// The conversations that are subscribed to.
 pub(super) struct Channels {
@@ -154,8 +154,10 @@ async fn pump(core: Arc<Core>, channel: Arc<Channel>, mut subscriber: Subscriber
         tokio::select! {
             message = subscriber.next() => {
                 let Some(message) = message else { break };
+                let trace = if core.options.traced { trace::read(message.headers.as_ref()) } else { None };
                 match direct::stored(message) {
-                    Some(stored) => {
+                    Some(mut stored) => {
+                        stored.logged.trace = trace;
                         if let Some(shard) = core.shards.get(channel.shard) {
                             shard.saw(stored.logged.seq);
                         }

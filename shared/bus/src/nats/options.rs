@@ -51,6 +51,8 @@ pub struct NatsOptions {
     pub signal_capacity: usize,
     /// Until a delivery that was not settled comes again; at least three times the store's timeout.
     pub ack_wait: Duration,
+    /// Looks for traces in what comes from the log; else nobody pays for looking.
+    pub traced: bool,
 }
 
 impl NatsOptions {
@@ -79,6 +81,7 @@ impl NatsOptions {
             live_linger: Duration::from_secs(5),
             signal_capacity: 256,
             ack_wait: Duration::from_secs(15),
+            traced: false,
         }
     }
 

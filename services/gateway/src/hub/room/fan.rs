@@ -8,6 +8,8 @@ use chat_protocol::{
     event::{Body, LeftReason},
 };
 
+use chat_service::traces::{self, Span};
+
 use super::{Room, State};
 use crate::{
     conn::{Conn, Notice},
@@ -21,6 +23,8 @@ const SLICE_SOCKETS: usize = 256;
 impl Room {
     /// Hands events that chain to every seat, each socket once.
     pub(super) async fn deliver(&self, state: &mut State, logged: Vec<Logged>) {
+        let seats = i64::try_from(state.seats.len()).unwrap_or(i64::MAX);
+        let _traces = traced(&logged, seats);
         let mut events = Vec::with_capacity(logged.len());
         for logged in &logged {
             match Delivery::new(self.conversation, self.shard, logged, state.delivered) {
@@ -97,6 +101,14 @@ impl Room {
         conn.left(self.conversation, reason);
         conn.notice(Notice::Removed(self.conversation, reason));
     }
+}
+
+/// The part of delivering in the traces that events belong to. Nothing is allocated where none does.
+fn traced(logged: &[Logged], seats: i64) -> Vec<Span> {
+    let traced = logged.iter().filter(|logged| logged.trace.is_some());
+    let mut spans: Vec<Span> = traced.filter_map(|logged| traces::go_on("deliver", logged.trace.as_deref())).collect();
+    spans.iter_mut().for_each(|span| span.note("chat.sockets", seats));
+    spans
 }
 
 fn dismisses(event: &Delivery) -> bool {
