@@ -67,7 +67,7 @@ pub async fn serve(role: Role, mut settings: Settings) -> anyhow::Result<Running
 
     let (health, shutdown) = (Health::new(), Shutdown::new());
     let recorder = metrics::install()?;
-    metrics::build_info(env!("CARGO_PKG_VERSION"), option_env!("CHAT_COMMIT").unwrap_or("unknown"));
+    metrics::build_info(env!("CARGO_PKG_VERSION"), env!("CHAT_COMMIT"));
     describe_metrics();
     health.fact("version", env!("CARGO_PKG_VERSION"));
     let ops = Ops::start(ops, health.clone(), shutdown.clone(), recorder)?;

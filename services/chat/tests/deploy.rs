@@ -14,6 +14,7 @@ mod deploy {
     mod manuals; // what people read
     mod nats; // the rights of each role
     mod nginx; // what stands before gateways
+    mod provoked; // alerts, by what real processes show
     mod restore; // a lost store
     mod systemd; // units
     mod watched; // Prometheus and dashboards

@@ -90,12 +90,16 @@ async fn write(shard: Shard, config: &Config, deps: &Deps, deliveries: Vec<Deliv
     let groups = stream::iter(batch.groups)
         .map(|group| write_group(deps, group))
         .buffer_unordered(config.writes_at_once.max(1))
-        .fold(true, |all, written| future::ready(all && written));
-    let mut written = groups.await;
+        .fold((true, false), |(all, any), written| future::ready((all && written, any || written)));
+    let (mut written, mut any) = groups.await;
     for poison in batch.poison {
-        written &= quarantine(deps, poison).await;
+        let aside = quarantine(deps, poison).await;
+        (written, any) = (written && aside, any || aside);
     }
-    metrics::written(started.elapsed());
+    // What the store refused whole is no write: an alert waits for the last one.
+    if any {
+        metrics::written(started.elapsed());
+    }
     if written {
         metrics::lag(shard, deps.clock.now().as_ms() - oldest.as_ms());
         // After the rows: a mark above what is stored would only make the guard too careful.

@@ -171,8 +171,9 @@ impl Cluster {
     /// # Errors
     /// If it refuses.
     pub async fn migrate(&self, binary: &Path) -> anyhow::Result<()> {
-        let url = self.args.persister.iter().skip_while(|arg| *arg != "--store").nth(1).context("a store")?;
-        verb(binary, &["migrate", "--replicas", "1", "--store", url]).await.map(drop)
+        let value = |flag: &str| self.args.persister.iter().skip_while(|arg| *arg != flag).nth(1).context("an engine");
+        let (log, store) = (value("--log")?, value("--store")?);
+        verb(binary, &["migrate", "--replicas", "1", "--log", log, "--store", store]).await.map(drop)
     }
 
     /// A play over all its gateways.
