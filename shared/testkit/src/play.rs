@@ -29,6 +29,7 @@ use chat_protocol::{ClientId, ConversationId, Seq, UserId};
 use tokio::time::{Instant, sleep};
 
 use crate::checker::{Event, Recorder, Row, Verdict, judge};
+use crate::env::thorough;
 use notebook::Notebook;
 
 pub use cluster::{Cluster, Plan};
@@ -147,8 +148,9 @@ impl Play {
             cursors,
             observer: Arc::clone(&notebook) as _,
             repair_gaps: self.repair_gaps,
-            // Two devices of one log-in would spend each other's refresh token; no test runs that long.
-            refresh_token: None,
+            // Two devices of one log-in would spend each other's refresh token, and only `make chaos` runs that long;
+            // its plays have one device each.
+            refresh_token: thorough().then(|| login.refresh_token.clone()),
             give_up_after: Duration::from_secs(90),
             ..Config::new(gateways, &login)
         };
