@@ -3,6 +3,8 @@
 
 #[path = "messages/additions.rs"]
 mod additions; // reactions and pins
+#[path = "messages/blanked.rs"]
+mod blanked; // deleted long ago
 #[path = "messages/changes.rs"]
 mod changes; // edits and deletions
 #[path = "messages/commands.rs"]

@@ -5,16 +5,17 @@
 
 mod additions; // reactions and pins, merged in the same way
 pub mod blank; // what deleted messages keep (pure)
+mod events; // what happened, as it happened
 mod overlay; // what the tail says about messages (pure)
 mod recent; // the newest events straight from the log
 mod shared; // one query, many waiters
 
 use std::sync::Arc;
 
-use chat_bus::Replay;
-use chat_protocol::{ErrorCode, MessageId, Seq, event::Event, frame::EventFrame, model::Message};
+use chat_protocol::{ErrorCode, MessageId, Seq, event::Event, model::Message};
 use chat_store::{Cursor, MessagePage};
 
+pub use events::deletions;
 pub use shared::SharedReads;
 
 pub use self::overlay::Overlay;
@@ -91,61 +92,6 @@ impl App {
             }
         }
     }
-
-    /// Raw events after a position, and whether there are more; without what was written in messages that are known
-    /// to be deleted.
-    pub async fn events(&self, room: &Room, after: Seq, size: usize) -> Result<(Vec<EventFrame>, bool), Fault> {
-        let (mut events, more) = self.raw_events(room, after, size).await?;
-        let mut deleted = room.deleted_in_memory().await;
-        deleted.extend(blank::deletions(events.iter().map(|event| &event.body)));
-        events.iter_mut().filter(|event| blank::holds_content(event, &deleted)).for_each(blank::blank);
-        Ok((events, more))
-    }
-
-    async fn raw_events(&self, room: &Room, after: Seq, size: usize) -> Result<(Vec<EventFrame>, bool), Fault> {
-        room.reach_acknowledged().await;
-        match self.log.replay(room.conversation, after, size + 1).await? {
-            Replay::Recovered(events) | Replay::More(events) => {
-                let events = events.into_iter().map(|logged| (logged.seq, logged.event));
-                Ok(chain(room, after, events, size))
-            }
-            Replay::Ahead { .. } => Ok((Vec::new(), false)),
-            Replay::TooOld { .. } => {
-                // Up to what is settled the store lacks nothing; beyond it the log is asked.
-                let settled = self.log.shard_state(room.shard).await?.settled;
-                let stored = self.store.events(room.conversation, after, size + 1).await?;
-                let prev = if stored.events.is_empty() { after } else { stored.prev };
-                let rows = stored.events.into_iter().filter(|row| row.seq <= settled);
-                let mut events: Vec<_> = rows.map(|row| (row.seq, row.event)).collect();
-                if events.len() <= size {
-                    let tail = self.log.tail(room.conversation, after.max(settled), size + 1).await?;
-                    events.extend(tail.into_iter().map(|logged| (logged.seq, logged.event)));
-                }
-                Ok(chain(room, prev, events.into_iter(), size))
-            }
-        }
-    }
-}
-
-/// Gives each event its predecessor.
-fn chain(
-    room: &Room,
-    mut prev: Seq,
-    events: impl Iterator<Item = (Seq, bytes::Bytes)>,
-    size: usize,
-) -> (Vec<EventFrame>, bool) {
-    let mut frames = Vec::new();
-    for (seq, bytes) in events {
-        if frames.len() == size {
-            return (frames, true);
-        }
-        // What cannot be decoded lies in quarantine.
-        if let Ok(event) = Event::decode(&bytes) {
-            frames.push(EventFrame::new(room.conversation, room.shard, seq, prev, event));
-            prev = seq;
-        }
-    }
-    (frames, false)
 }
 
 /// The message that an event created.
@@ -169,6 +115,6 @@ pub fn message_of(
         pinned: false,
         edited_at: None,
         version: seq,
-        deleted: false,
+        deleted: created.deleted,
     })
 }

@@ -60,7 +60,8 @@ impl App {
         }
         self.check_references(by, &room, &content).await?;
         let mentions = self.mentions(&room, by, &content).await?;
-        let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions: mentions.clone() };
+        let created =
+            MessageCreated { client_id, kind: MessageKind::Text, content, mentions: mentions.clone(), deleted: false };
         let event = Event { at: now, by, body: Body::MessageCreated(Box::new(created)) };
         let nonce = Nonce::message(to, by, client_id);
         let started = tokio::time::Instant::now();

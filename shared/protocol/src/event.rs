@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     id::{ClientId, ConversationId, MessageId, Seq, UserId},
-    model::{Content, HistoryAccess, Kind, MemberSettings, MessageKind, Settings, Visibility},
+    model::{Content, HistoryAccess, Kind, MemberSettings, MessageKind, Settings, Visibility, is_false},
     rights::Role,
     time::Timestamp,
 };
@@ -95,6 +95,9 @@ pub struct MessageCreated {
     /// Found by the server: user ids, `all`, `here`.
     #[serde(default)]
     pub mentions: Vec<String>,
+    /// Replayed without what was written in it, because the message is deleted. Never so in the log.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
 }
 
 /// A message's content was replaced.
@@ -377,6 +380,22 @@ impl Body {
             left.ban = None;
         }
         self
+    }
+
+    /// Takes out what was written: what is left of a deleted message, and of its edits. Other events stay as they are.
+    pub fn blank(&mut self) {
+        match self {
+            Self::MessageCreated(created) => {
+                created.content = Content::default();
+                created.mentions.clear();
+                created.deleted = true;
+            }
+            Self::MessageUpdated(updated) => {
+                updated.content = Content::default();
+                updated.mentions.clear();
+            }
+            _ => {}
+        }
     }
 
     /// Whether it changes who may do what, so that a roster built from events must see it.

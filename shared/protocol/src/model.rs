@@ -8,6 +8,6 @@ mod user;
 pub use self::{conversation::*, job::*, message::*, user::*};
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
-fn is_false(value: &bool) -> bool {
+pub(crate) fn is_false(value: &bool) -> bool {
     !value
 }

@@ -20,6 +20,7 @@ fn hi() -> Event {
             kind: MessageKind::Text,
             content: Content { text: Some("hi".into()), ..Content::default() },
             mentions: vec![],
+            deleted: false,
         })),
     }
 }

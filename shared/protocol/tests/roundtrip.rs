@@ -20,7 +20,7 @@ prop_compose! {
     fn event()(at in 0..4_000_000_000_000_i64, by: u128, client_id: u128, text in "\\PC{0,40}", mentions in prop::collection::vec("[a-z]{1,5}", 0..3)) -> Event {
         let by = UserId::from_u128(by);
         let content = Content { text: Some(text), ..Content::default() };
-        let created = MessageCreated { client_id: ClientId::from_u128(client_id), kind: MessageKind::Text, content, mentions };
+        let created = MessageCreated { client_id: ClientId::from_u128(client_id), kind: MessageKind::Text, content, mentions, deleted: false };
         Event { at: Timestamp::from_ms(at), by, body: Body::MessageCreated(Box::new(created)) }
     }
 }

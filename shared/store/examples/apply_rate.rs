@@ -84,6 +84,7 @@ fn row(conversation: u128) -> EventRow {
         kind: MessageKind::Text,
         content: Content { text: Some("0123456789 ".repeat(6)), ..Content::default() },
         mentions: Vec::new(),
+        deleted: false,
     };
     let event = Event { at, by: UserId::from_u128(1), body: Body::MessageCreated(Box::new(created)) };
     EventRow {

@@ -243,17 +243,7 @@ fn pinned(message: Option<Seq>, present: bool) -> Vec<Change> {
 /// The same event without what was written in it: what is kept of a deleted message and of its edits.
 #[must_use]
 pub fn without_content(mut event: Event) -> Event {
-    match &mut event.body {
-        Body::MessageCreated(created) => {
-            created.content = Content::default();
-            created.mentions.clear();
-        }
-        Body::MessageUpdated(updated) => {
-            updated.content = Content::default();
-            updated.mentions.clear();
-        }
-        _ => {}
-    }
+    event.body.blank();
     event
 }
 
@@ -343,6 +333,7 @@ mod tests {
             kind: MessageKind::Text,
             content: says(text),
             mentions: vec!["all".into()],
+            deleted: false,
         })))
     }
 

@@ -144,7 +144,8 @@ impl Stage {
         let at = SystemClock.now().plus_ms(-48 * 3_600_000);
         let client_id = ClientId::ulid(at.as_ms().unsigned_abs(), rand::random());
         let content = Content { text: Some("long ago".into()), ..Content::default() };
-        let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions: Vec::new() };
+        let created =
+            MessageCreated { client_id, kind: MessageKind::Text, content, mentions: Vec::new(), deleted: false };
         let event = Event { at, by, body: Body::MessageCreated(Box::new(created)) };
         let nonce = Nonce::message(of, by, client_id);
         let seq = house.log.append(of, nonce, event.encode(), None).await?.seq;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chat_protocol::{Seq, event::Body, frame::EventFrame, model::Content};
+use chat_protocol::{Seq, event::Body, frame::EventFrame};
 
 /// The messages that these events delete.
 pub fn deletions<'a>(bodies: impl Iterator<Item = &'a Body>) -> HashSet<Seq> {
@@ -22,15 +22,5 @@ pub fn holds_content(frame: &EventFrame, deleted: &HashSet<Seq>) -> bool {
 
 /// Takes it out: who, when and what for stay.
 pub fn blank(frame: &mut EventFrame) {
-    match &mut frame.body {
-        Body::MessageCreated(created) => {
-            created.content = Content::default();
-            created.mentions.clear();
-        }
-        Body::MessageUpdated(updated) => {
-            updated.content = Content::default();
-            updated.mentions.clear();
-        }
-        _ => {}
-    }
+    frame.body.blank();
 }

@@ -1,6 +1,6 @@
 //! What a stretch of events says about messages, laid over what the store says. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chat_protocol::{
     ConversationId, Seq, Shard, Timestamp, UserId,
@@ -72,6 +72,11 @@ impl Overlay {
             Body::ConversationCreated(_) => self.whole = true,
             _ => {}
         }
+    }
+
+    /// The messages that these events delete.
+    pub fn deleted(&self) -> HashSet<Seq> {
+        self.deleted.keys().copied().collect()
     }
 
     /// The reactions to a message, oldest first: what the store says with what these events changed of it.
@@ -198,6 +203,7 @@ mod tests {
             kind: MessageKind::Text,
             content: text("first"),
             mentions: Vec::new(),
+            deleted: false,
         })))
     }
 

@@ -3,7 +3,7 @@
 
 mod proof; // what a client proves to have, and how much may be replayed
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chat_bus::{Logged, Replay};
 use chat_protocol::{
@@ -22,7 +22,7 @@ use crate::{
     conn::{Conn, Notice},
     delivery::Delivery,
     fault::Fault,
-    history::blank,
+    history::{blank, deletions},
     metrics,
 };
 
@@ -183,6 +183,9 @@ impl Follow<'_> {
             }
             left -= missing.len();
             self.budget.spend(missing.len());
+            if !self.leave_out_deleted(&mut missing, last, left).await? {
+                return self.fall_behind(from, ResyncReason::TooMany).await;
+            }
             if let Some(reason) = self.send_paced(&missing).await? {
                 return Ok(Some(Followed::Left(reason)));
             }
@@ -320,11 +323,18 @@ impl Follow<'_> {
         }
         let mut deleted = self.room.deleted_in_memory().await;
         deleted.extend(blank::deletions(decoded.iter().map(|event| &event.frame.body)));
-        if !deleted.is_empty() {
-            let written = decoded.iter_mut().filter(|event| blank::holds_content(&event.frame, &deleted));
-            written.for_each(|event| *event = Arc::new(event.blanked()));
-        }
+        leave_out(&mut decoded, &deleted);
         decoded
+    }
+
+    /// What comes behind these events may delete some of them; `false` if that is more than may be sent at all.
+    async fn leave_out_deleted(&self, events: &mut [Arc<Delivery>], last: Seq, left: usize) -> Result<bool, Fault> {
+        if self.room.remembers(last).await {
+            return Ok(true);
+        }
+        let behind = self.hub.inner.log.tail(self.room.conversation, last, left + 1).await?;
+        leave_out(events, &deletions(&behind));
+        Ok(behind.len() <= left)
     }
 }
 
@@ -351,6 +361,12 @@ fn deliver(conn: &Conn, events: &[Arc<Delivery>]) -> Option<LeftReason> {
     metrics::replayed(events.len());
     conn.deliver(events);
     left
+}
+
+/// Takes out what was written in these messages.
+fn leave_out(events: &mut [Arc<Delivery>], deleted: &HashSet<Seq>) {
+    let written = events.iter_mut().filter(|event| blank::holds_content(&event.frame, deleted));
+    written.for_each(|event| *event = Arc::new(event.blanked()));
 }
 
 fn bytes_of(events: &[Arc<Delivery>], conn: &Conn) -> usize {

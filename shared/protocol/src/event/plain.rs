@@ -26,7 +26,9 @@ const MENTIONS_MAX: usize = 15;
 pub(super) fn encode(event: &Event) -> Option<Bytes> {
     let Body::MessageCreated(created) = &event.body else { return None };
     // Every field by name: a new one must be looked at here.
-    let MessageCreated { client_id, kind: MessageKind::Text, content, mentions } = &**created else { return None };
+    let MessageCreated { client_id, kind: MessageKind::Text, content, mentions, deleted: false } = &**created else {
+        return None;
+    };
     let Content {
         text: Some(text),
         spans,
@@ -75,7 +77,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Event> {
         return None;
     }
     let content = Content { text, ..Content::default() };
-    let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions };
+    let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions, deleted: false };
     Some(Event { at, by, body: Body::MessageCreated(Box::new(created)) })
 }
 
@@ -146,7 +148,7 @@ mod tests {
         ) -> Event {
             let content = Content { text: Some(text), ..Content::default() };
             let client_id = ClientId::from_u128(client_id);
-            let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions };
+            let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions, deleted: false };
             let body = Body::MessageCreated(Box::new(created));
             Event { at: Timestamp::from_ms(at), by: UserId::from_u128(by), body }
         }
@@ -185,6 +187,7 @@ mod tests {
                 kind: MessageKind::Text,
                 content,
                 mentions: vec![],
+                deleted: false,
             };
             let body = Body::MessageCreated(Box::new(created));
             Event { at: Timestamp::EPOCH, by: UserId::from_u128(2), body }

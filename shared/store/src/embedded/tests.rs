@@ -55,8 +55,13 @@ fn row(at: u64, body: Body) -> EventRow {
 }
 
 fn says(at: u64, client_id: ClientId) -> EventRow {
-    let created =
-        MessageCreated { client_id, kind: MessageKind::Text, content: Content::default(), mentions: Vec::new() };
+    let created = MessageCreated {
+        client_id,
+        kind: MessageKind::Text,
+        content: Content::default(),
+        mentions: Vec::new(),
+        deleted: false,
+    };
     row(at, Body::MessageCreated(Box::new(created)))
 }
 

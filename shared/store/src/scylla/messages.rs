@@ -126,6 +126,7 @@ impl Row<'_> {
             kind: cells::from_word(kind)?,
             content: Content::default(),
             mentions: Vec::new(),
+            deleted: true,
         };
         let body = Body::MessageCreated(Box::new(created));
         Ok(Event { at: cells::time(at), by: cells::user_id(by)?, body }.encode())

@@ -137,7 +137,13 @@ impl Story {
     }
 
     pub(crate) fn sends(&mut self, by: UserId, client_id: ClientId, content: Content) -> EventRow {
-        let created = MessageCreated { client_id, kind: MessageKind::Text, content, mentions: vec!["all".into()] };
+        let created = MessageCreated {
+            client_id,
+            kind: MessageKind::Text,
+            content,
+            mentions: vec!["all".into()],
+            deleted: false,
+        };
         self.event(by, Body::MessageCreated(Box::new(created)))
     }
 

@@ -71,7 +71,13 @@ fn event(of: ConversationId, at: u64, body: Body) -> EventRow {
 
 pub(crate) fn message(of: ConversationId, at: u64, text: &str) -> EventRow {
     let client_id = ClientId::ulid(now().as_ms().cast_unsigned(), at.into());
-    let created = MessageCreated { client_id, kind: MessageKind::Text, content: says(text), mentions: Vec::new() };
+    let created = MessageCreated {
+        client_id,
+        kind: MessageKind::Text,
+        content: says(text),
+        mentions: Vec::new(),
+        deleted: false,
+    };
     event(of, at, Body::MessageCreated(Box::new(created)))
 }
 

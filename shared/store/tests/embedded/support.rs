@@ -109,7 +109,13 @@ fn client_id(seq: u64) -> ClientId {
 fn says(seq: u64, bytes: usize) -> EventRow {
     let noise: String = (0..bytes / 32).map(|_| format!("{:032x}", rand::random::<u128>())).collect();
     let content = Content { text: Some(noise), ..Content::default() };
-    let created = MessageCreated { client_id: client_id(seq), kind: MessageKind::Text, content, mentions: Vec::new() };
+    let created = MessageCreated {
+        client_id: client_id(seq),
+        kind: MessageKind::Text,
+        content,
+        mentions: Vec::new(),
+        deleted: false,
+    };
     // Far ahead, so that its dedupe row is there whenever this runs.
     let at = Timestamp::from_ms(4_000_000_000_000);
     let event = Event { at, by: ADA, body: Body::MessageCreated(Box::new(created)) }.encode();

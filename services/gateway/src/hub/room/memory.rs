@@ -36,6 +36,11 @@ impl Room {
         self.overlay(&events).messages().collect()
     }
 
+    /// Whether everything after a position is in memory.
+    pub async fn remembers(&self, after: Seq) -> bool {
+        self.lock().await.tail.covers(after)
+    }
+
     /// The messages that events in memory delete.
     pub async fn deleted_in_memory(&self) -> HashSet<Seq> {
         blank::deletions(self.lock().await.tail.events().map(|event| &event.frame.body))
