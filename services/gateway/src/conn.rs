@@ -66,6 +66,8 @@ pub enum Notice {
     Added(ConversationAdded),
     /// Follow it no longer.
     Removed(ConversationId, LeftReason),
+    /// A room took the seat.
+    Dismissed(ConversationId),
 }
 
 /// Who a socket belongs to.

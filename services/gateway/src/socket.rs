@@ -276,6 +276,9 @@ impl Socket {
                 self.session.on_left(conversation);
                 self.unseat(conn, conversation, Some(reason));
             }
+            // Who was added again meanwhile has another seat, which stays.
+            Notice::Dismissed(conversation) if conn.is_seated(conversation) => {}
+            Notice::Dismissed(conversation) => _ = self.session.on_left(conversation),
         }
     }
 

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use chat_client::{Client, Config, Happened, LoggedIn, NewConversation, Rest, RestError, SendError};
+use chat_client::{Client, Config, Events, Happened, LoggedIn, NewConversation, Rest, RestError, SendError};
 use chat_protocol::codec::Codec;
 use chat_protocol::frame::{Ack, Cursors, SecretText};
 use chat_protocol::model::Kind;
@@ -121,6 +121,14 @@ impl Play {
     /// # Errors
     /// If that does not happen soon.
     pub async fn user_at(&self, name: &str, gateway: usize) -> anyhow::Result<User> {
+        Ok(self.told_user_at(name, gateway).await?.0)
+    }
+
+    /// The same, with all that its client tells, for a view that somebody keeps. It has to be read.
+    ///
+    /// # Errors
+    /// If that does not happen soon.
+    pub async fn told_user_at(&self, name: &str, gateway: usize) -> anyhow::Result<(User, Events)> {
         let full_name = format!("{name}-{:08x}", rand::random::<u32>());
         let base = self.gateways.get(gateway).context("there is no such gateway")?;
         let rest = Rest::new(base);
@@ -133,10 +141,16 @@ impl Play {
     /// # Errors
     /// If it is not live soon.
     pub async fn device_of(&self, user: &User, gateway: usize) -> anyhow::Result<User> {
-        self.device(&user.name, user.login.clone(), gateway, Cursors::new()).await
+        Ok(self.device(&user.name, user.login.clone(), gateway, Cursors::new()).await?.0)
     }
 
-    async fn device(&self, name: &str, login: LoggedIn, gateway: usize, cursors: Cursors) -> anyhow::Result<User> {
+    async fn device(
+        &self,
+        name: &str,
+        login: LoggedIn,
+        gateway: usize,
+        cursors: Cursors,
+    ) -> anyhow::Result<(User, Events)> {
         let mut gateways = self.gateways.clone();
         gateways.rotate_left(gateway);
         let rest = Rest::new(gateways.first().context("a play needs a gateway")?).by(login.access_token.clone());
@@ -154,10 +168,10 @@ impl Play {
             give_up_after: Duration::from_secs(90),
             ..Config::new(gateways, &login)
         };
-        let (client, _) = Client::start(config);
+        let (client, events) = Client::start(config);
         let user = User { name: name.to_owned(), login, client, notebook, rest };
         user.is_live().await?;
-        Ok(user)
+        Ok((user, events))
     }
 
     /// A private group, made by the first of them; all of them follow it when this returns.

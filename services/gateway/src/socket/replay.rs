@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use chat_auth::Action;
 use chat_protocol::{
-    ConversationId, ErrorCode, Seq, UserId,
+    ConversationId, ErrorCode, Seq,
+    event::LeftReason,
     frame::{Cursors, Failure, Follow, Recovered, Ref, ServerFrame},
     limits,
 };
@@ -26,16 +27,25 @@ const AT_ONCE: usize = 16;
 pub(super) fn hello(app: Arc<App>, conn: Arc<Conn>, auto: bool, cursors: Cursors) -> BoxFuture<'static, Work> {
     Box::pin(async move {
         let proof = Proof { store: true, ..Proof::default() };
+        let feed_of = ConversationId::feed(conn.user);
         // The feed first: what is added from then on is heard, what was added before is in the list.
         let feed = match follow_feed(&app, &conn, &cursors, &proof).await {
             Ok(feed) => feed,
             Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),
         };
-        let follows = if auto { memberships(&app, conn.user).await } else { Ok(Vec::new()) };
-        match follows {
-            Ok(follows) => {
-                let follows = follows.into_iter().map(|(conversation, joined)| (conversation, Some(joined))).collect();
-                replay(&app, &conn, feed, follows, &cursors, &proof).await
+        let all = if auto { app.memberships(conn.user).await } else { Ok(Vec::new()) };
+        match all {
+            Ok(all) => {
+                // A cursor of what is not among them: the client shows what its user is out of, which it has to hear.
+                let member: BTreeSet<ConversationId> = all.iter().map(|(conversation, _)| *conversation).collect();
+                let out = cursors.keys().copied().filter(|of| auto && *of != feed_of && !member.contains(of));
+                let out: Vec<_> = out.map(|conversation| (conversation, None)).collect();
+                let follows = match most_recent(&app, all).await {
+                    Ok(follows) => follows,
+                    Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),
+                };
+                let follows = follows.into_iter().map(|(conversation, joined)| (conversation, Some(joined)));
+                replay(&app, &conn, feed, follows.chain(out).collect(), &cursors, &proof).await
             }
             Err(fault) => Work::Replayed(Vec::new(), Err(fault)),
         }
@@ -195,8 +205,13 @@ async fn replay(
                 heads.insert(conversation, head);
             }
             Ok(Followed::Resync) => metrics::resumed("resync"),
-            // What one may not follow any more is no reason to refuse the socket.
-            Err(fault) if is_refusal(fault.code) => continue,
+            // What one may not follow any more is no reason to refuse the socket; whoever shows it hears so.
+            Err(fault) if is_refusal(fault.code) => {
+                if cursors.contains_key(&conversation) {
+                    conn.left(conversation, LeftReason::Removed);
+                }
+                continue;
+            }
             Err(fault) => return Work::Replayed(Vec::new(), Err(fault)),
         }
         if conversation != feed {
@@ -211,19 +226,18 @@ fn recovered(reference: Option<Ref>, heads: Cursors) -> ServerFrame {
     ServerFrame::Recovered(Recovered { reference, heads })
 }
 
-/// The user's conversations with where they joined; of more than [`limits::FOLLOWS`] those with the newest heads.
-async fn memberships(app: &App, user: UserId) -> Result<Vec<(ConversationId, Seq)>, Fault> {
-    let mut all = app.memberships(user).await?;
-    if all.len() > limits::FOLLOWS {
-        let ids: Vec<ConversationId> = all.iter().map(|(conversation, _)| *conversation).collect();
-        let mut heads = Vec::with_capacity(ids.len());
-        for batch in ids.chunks(1_000) {
-            heads.extend(app.log.heads(batch, false).await?);
-        }
-        // Positions of different shards begin at the same clock and so compare roughly; that is enough for a choice.
-        let mut ranked: Vec<_> = all.into_iter().zip(heads).collect();
-        ranked.sort_by_key(|((_, joined), head)| std::cmp::Reverse((*head, *joined)));
-        all = ranked.into_iter().take(limits::FOLLOWS).map(|(membership, _)| membership).collect();
+/// Of more than [`limits::FOLLOWS`] conversations those with the newest heads.
+async fn most_recent(app: &App, all: Vec<(ConversationId, Seq)>) -> Result<Vec<(ConversationId, Seq)>, Fault> {
+    if all.len() <= limits::FOLLOWS {
+        return Ok(all);
     }
-    Ok(all)
+    let ids: Vec<ConversationId> = all.iter().map(|(conversation, _)| *conversation).collect();
+    let mut heads = Vec::with_capacity(ids.len());
+    for batch in ids.chunks(1_000) {
+        heads.extend(app.log.heads(batch, false).await?);
+    }
+    // Positions of different shards begin at the same clock and so compare roughly; that is enough for a choice.
+    let mut ranked: Vec<_> = all.into_iter().zip(heads).collect();
+    ranked.sort_by_key(|((_, joined), head)| std::cmp::Reverse((*head, *joined)));
+    Ok(ranked.into_iter().take(limits::FOLLOWS).map(|(membership, _)| membership).collect())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chat_protocol::{
     ConversationId, ErrorCode, Seq, UserId,
     error::Retry,
+    event::LeftReason,
     frame::{Auth, ClientFrame, EventFrame, Failure, Follow, FollowMode, Hello, Ready, Resume, Send, ServerFrame},
     limits,
 };
@@ -295,7 +296,10 @@ impl Driver {
                 Retry::Yes | Retry::After => socket.ask_again(conversation, retry_after.unwrap_or(PAUSE)),
                 Retry::No | Retry::WithChange => {
                     tracing::warn!(%conversation, %code, "not followed any more");
-                    self.positions.on_left(conversation);
+                    self.wishes.on_left(conversation);
+                    if self.positions.on_left(conversation) {
+                        self.tell(Happened::Left { conversation, reason: LeftReason::Removed }).await;
+                    }
                 }
             }
         } else if code == ErrorCode::ResumeExpired {

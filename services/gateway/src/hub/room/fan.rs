@@ -99,7 +99,7 @@ impl Room {
     pub(super) fn send_away(&self, conn: &Conn, reason: LeftReason) {
         conn.sits(self.conversation, false);
         conn.left(self.conversation, reason);
-        conn.notice(Notice::Removed(self.conversation, reason));
+        conn.notice(Notice::Dismissed(self.conversation));
     }
 }
 

@@ -72,13 +72,10 @@ impl Room {
     /// The one gate of REST and WebSocket: may this user do this here?
     pub async fn authorize(&self, user: UserId, action: Action) -> Result<Arc<Roster>, Fault> {
         match self.decide(user, action).await {
-            // What made the user a member may not have reached this gateway yet.
+            // What made the user a member may not have reached this gateway yet, or only since that was decided.
             Err(fault) if matches!(fault.code, ErrorCode::NotFound | ErrorCode::NotAMember) => {
                 let hub = Hub { inner: self.hub.upgrade().ok_or(ErrorCode::Draining)? };
                 let fresh = self.fresh_head(&hub).await?;
-                if self.head().await >= fresh {
-                    return Err(fault);
-                }
                 let _ = timeout(CATCH_UP_DEADLINE, self.reach(fresh)).await;
                 self.decide(user, action).await
             }
