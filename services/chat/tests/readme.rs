@@ -4,12 +4,21 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use chat_client::{Client, Config, Happened, NewConversation, Rest};
+use chat_protocol::event::Body;
+use chat_protocol::model::Kind;
+use chat_testkit::browser::Browser;
 use chat_testkit::process::{self, Chat};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_chat");
 /// Precedes the block that runs here.
 const MARK: &str = "<!-- run by services/chat/tests/readme.rs -->\n";
+/// Precedes the page that is opened here.
+const PAGE_MARK: &str = "<!-- opened by services/chat/tests/readme.rs -->\n```html\n";
 const WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,6 +42,72 @@ async fn the_walk_with_curl_ends_with_what_the_other_one_reads() -> anyhow::Resu
     let items = read["items"].as_array().context("a page has items")?;
     assert_eq!(items.iter().map(|item| &item["id"]).collect::<Vec<_>>(), [&sent["id"]], "one message, for both");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_in_a_page_answers_whoever_talks_to_it() -> anyhow::Result<()> {
+    let readme = file("README.md")?;
+    let (_, marked) = readme.split_once(PAGE_MARK).context("the page is not marked")?;
+    let page = marked.split("```").next().context("the page has an end")?;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let origin = format!("http://{}", listener.local_addr()?);
+    let chat = Chat::start(BINARY, &["--gateway-allowed-origins", &origin]).await?;
+    let here = page.replace("127.0.0.1:8080", &chat.public().to_string());
+    assert_ne!(here, page, "the page goes to the default address");
+    let serving = tokio::spawn(serve(listener, here));
+    let browser = Browser::start(env!("CARGO_TARGET_TMPDIR")).await?;
+    let tab = browser.tab("bot").await?;
+    // Twice: the second time it is known already.
+    for _ in 0..2 {
+        tab.go(&format!("{origin}/bot.html")).await?;
+        tab.until("document.body.textContent.endsWith('I am echo')").await?;
+    }
+
+    let nobody = Rest::new(&format!("http://{}", chat.public()));
+    let ada = nobody.register("ada", "correct horse", "test").await?;
+    let rest = nobody.by(ada.access_token.clone());
+    let found = rest.find_users("echo").await?.items;
+    let (client, mut events) = Client::start(Config::new([format!("http://{}", chat.public())], &ada));
+    let wanted = NewConversation {
+        kind: Kind::Group,
+        members: found.iter().map(|user| user.id).collect(),
+        title: None,
+        visibility: None,
+        client_id: client.mint(),
+    };
+    let of = rest.create(&wanted).await?.conversation.id;
+    client.send(of, "hello").await?;
+    let answered = async {
+        while let Some(happened) = events.next().await {
+            if let Happened::Event(event) = happened
+                && let Body::MessageCreated(said) = event.body
+                && said.content.text.as_deref() == Some("You said: hello")
+            {
+                return Ok(event.by);
+            }
+        }
+        bail!("the client ended")
+    };
+    assert_eq!(Some(timeout(WITHIN, answered).await??), found.first().map(|user| user.id));
+    // Only the name that was taken the second time: the browser reports every answer that is none of success.
+    let complaints = tab.complaints().into_iter().filter(|complaint| !complaint.contains("409"));
+    assert_eq!(complaints.collect::<Vec<_>>(), Vec::<String>::new());
+    serving.abort();
+    Ok(())
+}
+
+/// Answers whatever is asked with this page.
+async fn serve(listener: TcpListener, page: String) -> anyhow::Result<()> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n", page.len());
+    loop {
+        let (mut stream, _) = listener.accept().await?;
+        let answer = format!("{head}Connection: close\r\n\r\n{page}");
+        tokio::spawn(async move {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer.as_bytes()).await;
+        });
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ const DRAIN_WINDOW_ON_A_DESK: Duration = Duration::from_secs(5);
 #[command(next_help_heading = "gateway")]
 #[group(skip)]
 pub struct Config {
-    /// Origins whose pages may connect, exact (`https://chat.example.com`); the console's own is always allowed.
+    /// Origins whose pages may ask and connect, exact (`https://chat.example.com`); the console's own is always allowed.
     #[arg(long = "gateway-allowed-origins", value_delimiter = ',')]
     pub allowed_origins: Vec<String>,
     /// Connections this gateway holds at once; 0 = 0.9 × the limit of open files.

@@ -8,6 +8,8 @@ mod observe; // request ids, counts, times
 
 mod limit; // how often who asks
 
+mod origin; // pages of other origins
+
 mod openapi; // all of it described, from the types
 
 mod additions;
@@ -168,11 +170,13 @@ routes! {
 
 /// Every route there is.
 pub fn router(app: Arc<App>) -> Router {
+    let origins: Arc<[String]> = app.config.allowed_origins.as_slice().into();
     interface()
         .merge(console::routes())
         .fallback(async || Problem::from(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || Problem::from(Fault::from(ErrorCode::MethodNotAllowed)))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::limit))
         .layer(middleware::from_fn(observe::observe))
+        .layer(middleware::from_fn_with_state(origins, origin::allow))
         .with_state(app)
 }
