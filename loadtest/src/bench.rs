@@ -20,6 +20,7 @@ mod durable; // G4
 mod fan; // G2
 mod idle; // G1
 mod presence; // G5
+mod requests; // G6, G4d
 mod servers; // what is started
 
 use servers::Log;
@@ -51,7 +52,10 @@ pub struct Options {
     /// Messages in flight for durable sends.
     #[arg(long, default_value_t = 1000)]
     in_flight: usize,
-    /// Leave these out: `fan`, `idle`, `durable`, `presence`.
+    /// Messages of the conversation whose pages are read.
+    #[arg(long, default_value_t = 1_000_000)]
+    messages: u64,
+    /// Leave these out: `fan`, `idle`, `durable`, `presence`, `requests`.
     #[arg(long, value_delimiter = ',')]
     skip: Vec<Part>,
     /// Sockets of one user.
@@ -100,6 +104,8 @@ enum Part {
     Durable,
     /// G5.
     Presence,
+    /// G6, G4d.
+    Requests,
 }
 
 /// Measures all and prints.
@@ -124,6 +130,11 @@ pub fn run(options: &Options, cores: Cores) -> anyhow::Result<()> {
     }
     if !options.skip.contains(&Part::Presence) {
         presence::measure(options, cores, &mut ratios)?;
+    }
+    if !options.skip.contains(&Part::Requests) {
+        for log in options.logs() {
+            requests::measure(options, &log, cores, &mut ratios)?;
+        }
     }
     machine(options)?.print();
     details.print();

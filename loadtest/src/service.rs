@@ -42,7 +42,8 @@ pub struct Service {
 pub struct Account {
     /// The user.
     pub id: UserId,
-    token: String,
+    /// Its access token.
+    pub token: String,
 }
 
 impl Service {

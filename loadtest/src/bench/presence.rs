@@ -144,7 +144,7 @@ fn signals(ops: SocketAddr) -> anyhow::Result<f64> {
     metric(ops, "chat_presence_signals_total")
 }
 
-fn metric(ops: SocketAddr, name: &str) -> anyhow::Result<f64> {
+pub(super) fn metric(ops: SocketAddr, name: &str) -> anyhow::Result<f64> {
     let answer = Connection::open(ops, Ipv4Addr::LOCALHOST)?.call("GET", "/metrics", None, None)?;
     let text = String::from_utf8(answer.body).context("metrics that are no text")?;
     let lines = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));

@@ -45,15 +45,36 @@ pub(super) struct Chat {
     /// All processes whose cost counts; the chat server first.
     pub(super) watched: Vec<Watched>,
     _server: Server,
+    /// Where its log and its store are, as flags; none if they are its own.
+    engines: Vec<String>,
     _nats: Option<Nats>,
     _files: TempDir,
 }
 
+/// What brings a cluster's log into its store. Ends when dropped.
+#[derive(Debug)]
+pub(super) struct Persister {
+    /// Its operations listener.
+    pub(super) ops: SocketAddr,
+    _server: Server,
+}
+
 impl Chat {
+    /// A persister beside it; none where the server is one itself.
+    pub(super) fn persister(&self, options: &Options, cores: Cores) -> anyhow::Result<Option<Persister>> {
+        if self.engines.is_empty() {
+            return Ok(None);
+        }
+        let mut command = Command::new(options.chat()?);
+        command.arg("persister").args(&self.engines).args(["--ops-listen", "127.0.0.1:0", "--log-level", "warn"]);
+        let (server, line) = Server::start(command, cores.server, "listening", PATIENCE)?;
+        Ok(Some(Persister { ops: address_in(&line, "ops")?, _server: server }))
+    }
+
     pub(super) fn start(options: &Options, log: &Log, cores: Cores) -> anyhow::Result<Self> {
         let files = tempfile::tempdir().context("make a folder")?;
         let mut command = Command::new(options.chat()?);
-        let mut nats = None;
+        let (mut nats, mut engines) = (None, Vec::new());
         match log {
             Log::Embedded => {}
             Log::Nats { nats: program, cql } => {
@@ -63,8 +84,9 @@ impl Chat {
                 let keys = files.path().join("keys.json");
                 fs::write(&keys, ask(options, &["token", "keys"])?).context("keep the keys")?;
                 ask(options, &["migrate", "--replicas", "1", "--log", &log.url, "--store", &store])?;
-                command.args(["gateway", "--log", &log.url, "--log-replicas", "1", "--store", &store]);
-                command.arg("--auth-keys-file").arg(&keys);
+                let flags = ["--log", &log.url, "--log-replicas", "1", "--store", &store];
+                engines = flags.map(str::to_owned).to_vec();
+                command.arg("gateway").args(&engines).arg("--auth-keys-file").arg(&keys);
             }
         }
         command.args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--log-level", "warn", "--data-dir"]);
@@ -80,7 +102,7 @@ impl Chat {
         let mut watched = vec![Watched { class: "chat".to_owned(), pid: server.pid() }];
         watched.extend(nats.iter().map(Nats::watched));
         let (public, ops) = (address_in(&line, "public")?, address_in(&line, "ops")?);
-        Ok(Self { public, ops, watched, _server: server, _nats: nats, _files: files })
+        Ok(Self { public, ops, watched, _server: server, engines, _nats: nats, _files: files })
     }
 }
 
