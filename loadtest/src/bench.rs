@@ -108,28 +108,34 @@ enum Part {
     Requests,
 }
 
-/// Measures all and prints.
+/// Measures all and prints. A row that fails is printed as such, the others are measured all the same, and the run fails
+/// in the end.
 pub fn run(options: &Options, cores: Cores) -> anyhow::Result<()> {
     process::pin(cores.generator)?;
     let mut ratios = Ratios::new();
     let mut details = scenario::fan::table("runs, in the order they took place");
-    if !options.skip.contains(&Part::Fan) {
+    let measured = |part| !options.skip.contains(&part);
+    if measured(Part::Fan) {
         for &layout in &options.layouts {
             for log in options.logs() {
-                fan::measure(options, &log, layout, cores, &mut ratios, &mut details)?;
+                let name = format!("G2 {layout}, {}", log.name());
+                let fan = fan::measure(options, &log, layout, cores, &mut ratios, &mut details);
+                ratios.note(name, fan);
             }
         }
     }
-    if !options.skip.contains(&Part::Idle) {
-        idle::measure(options, cores, &mut ratios)?;
+    if measured(Part::Idle) {
+        let idle = idle::measure(options, cores, &mut ratios);
+        ratios.note("G1 idle sockets", idle);
     }
-    if !options.skip.contains(&Part::Durable) {
+    if measured(Part::Durable) {
         for log in options.logs() {
-            durable::measure(options, &log, cores, &mut ratios)?;
+            let durable = durable::measure(options, &log, cores, &mut ratios);
+            ratios.note(format!("G4 durable sends, {}", log.name()), durable);
         }
     }
-    if !options.skip.contains(&Part::Presence) {
-        presence::measure(options, cores, &mut ratios)?;
+    if measured(Part::Presence) {
+        presence::measure(options, cores, &mut ratios);
     }
     if !options.skip.contains(&Part::Requests) {
         for log in options.logs() {
@@ -139,7 +145,7 @@ pub fn run(options: &Options, cores: Cores) -> anyhow::Result<()> {
     machine(options)?.print();
     details.print();
     ratios.table.print();
-    Ok(())
+    ratios.verdict()
 }
 
 fn machine(options: &Options) -> anyhow::Result<Table> {
@@ -158,6 +164,8 @@ fn machine(options: &Options) -> anyhow::Result<Table> {
 /// The goals' table.
 struct Ratios {
     table: Table,
+    /// Rows that could not be measured, and why.
+    failed: Vec<String>,
 }
 
 /// A goal: how far from the baseline at most, or at least.
@@ -215,7 +223,24 @@ struct Ratio {
 impl Ratios {
     fn new() -> Self {
         let columns = ["metric", "unit", "baseline", "ours", "ratio", "ratio (least–most)", "must · target", "verdict"];
-        Self { table: Table::new("ratios: ours ÷ raw baseline of the same run", &columns) }
+        Self { table: Table::new("ratios: ours ÷ raw baseline of the same run", &columns), failed: Vec::new() }
+    }
+
+    /// A row whose measurement failed stands in the table without a figure.
+    fn note(&mut self, metric: impl Into<String>, measured: anyhow::Result<()>) {
+        let Err(err) = measured else { return };
+        let metric = metric.into();
+        self.failed.push(format!("{metric}: {err:#}"));
+        let mut row: Vec<Cell> = vec![metric.into()];
+        row.extend((0..6).map(|_| Cell::from("")));
+        row.push(format!("FAILED: {err:#}").into());
+        self.table.row(row);
+    }
+
+    /// Fails if a row did.
+    fn verdict(&self) -> anyhow::Result<()> {
+        ensure!(self.failed.is_empty(), "{} rows were not measured: {}", self.failed.len(), self.failed.join("; "));
+        Ok(())
     }
 
     fn add(&mut self, row: Ratio) {
@@ -246,5 +271,27 @@ mod tests {
         assert_eq!([0.95, 0.8, 0.5].map(|ratio| rate.verdict(ratio)), ["target", "must", "missed"]);
         assert_eq!(cost.verdict(f64::NAN), "missed", "what was not measured is not reached");
         assert_eq!(cost.text(), "≤ 1.5 · 1.2");
+    }
+
+    #[test]
+    fn a_row_that_fails_costs_the_verdict_and_no_other_row() {
+        let mut ratios = Ratios::new();
+        ratios.note("G1", Ok(()));
+        assert!(ratios.verdict().is_ok());
+        ratios.note("G5", Err(anyhow::anyhow!("refused").context("start")));
+        ratios.add(Ratio {
+            metric: "G4".to_owned(),
+            unit: "sends/s",
+            baseline: 2.0,
+            ours: 1.0,
+            ratio: 0.5,
+            spread: String::new(),
+            goal: Goal::None,
+            void: String::new(),
+        });
+        let text = ratios.table.text();
+        assert!(text.contains("G5") && text.contains("FAILED: start: refused") && text.contains("G4"), "{text}");
+        let failure = ratios.verdict().unwrap_err().to_string();
+        assert_eq!(failure, "1 rows were not measured: G5: start: refused");
     }
 }
