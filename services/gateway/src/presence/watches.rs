@@ -85,6 +85,10 @@ impl Watches {
         if watched.map_or(0, HashMap::len) + new.len() > limits::WATCHES {
             return Err(Full);
         }
+        // Who watches nobody is not kept.
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
         let watcher = inner.watchers.entry(conn.socket).or_insert_with(|| Watcher {
             conn: Arc::clone(conn),
             watched: HashMap::new(),
@@ -309,3 +313,6 @@ fn digest(state: &Presence) -> u64 {
     (state.state, &state.text, state.last_seen).hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;
