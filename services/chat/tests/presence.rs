@@ -3,6 +3,8 @@
 
 #[path = "presence/chaos.rs"]
 mod chaos; // gateways and workers are killed, stopped, added
+#[path = "presence/counts.rs"]
+mod counts; // numbers in place of names, in big conversations
 #[path = "presence/limits.rs"]
 mod limits; // what is refused, and what nobody may know
 #[path = "presence/stage.rs"]
@@ -55,6 +57,12 @@ async fn what_is_refused_on_real_servers() -> anyhow::Result<()> {
     limits::all(&stage).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_on_real_servers() -> anyhow::Result<()> {
+    let (_cluster, stage) = cluster(2).await?;
+    counts::all(&stage).await
+}
+
 /// A storm in one process: clients reconnect to the only gateway there is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_in_one_process_is_silent() -> anyhow::Result<()> {
@@ -66,6 +74,7 @@ async fn a_storm_in_one_process_is_silent() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_that_stood_still_closes_its_sockets() -> anyhow::Result<()> {
     let (mut chat, stage) = alone().await?;
+    chaos::paused_shortly(&stage, &mut chat).await?;
     chaos::paused_alone(&stage, &mut chat).await
 }
 

@@ -82,3 +82,27 @@ pub async fn run(config: Config, deps: Deps, shutdown: Shutdown) -> anyhow::Resu
     worker.run(check, &shutdown).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    /// What `docs/presence.md` says of the default times, and the tracker's tests count with.
+    #[test]
+    fn the_default_times_keep_what_is_promised() {
+        let config = Line::parse_from(["presence"]).config;
+        let Config { lease, beat, grace, sign_interval, .. } = config;
+        assert!(lease + grace <= Duration::from_secs(45), "a ghost of a killed gateway is gone by then");
+        assert!(beat * 3 <= lease, "two beats may be lost");
+        assert!(sign_interval * worker::SIGNS_MISSED <= Duration::from_secs(10), "a lost worker's part is taken over");
+        assert_eq!(worker::rules(&config), tracker::tests::RULES);
+    }
+}

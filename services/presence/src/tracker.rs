@@ -17,7 +17,7 @@ use chat_protocol::{
 use self::person::Person;
 
 /// The times that count, in milliseconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// A lease lasts so long after it was heard.
     pub lease_ms: i64,
@@ -128,6 +128,11 @@ impl Tracker {
         steps
     }
 
+    /// Nothing was heard for so long, and nothing was there to be heard: no lease and no grace ran meanwhile.
+    pub fn stood_still(&mut self, ms: i64) {
+        self.people.values_mut().for_each(|person| person.stood_still(ms));
+    }
+
     /// Users of these parts are somebody else's.
     pub fn forget(&mut self, parts: Partitions) {
         self.people.retain(|user, person| {
@@ -176,4 +181,4 @@ impl Tracker {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -1,7 +1,8 @@
 //! The worker's loop: hears beats, questions and other workers, does what [`Tracker`] and [`Share`] say.
 //!
 //! It counts in a time of its own that no clock can step. A worker that was stopped, or that does not hear itself on the
-//! bus, has missed what happened: others have taken its parts, and it starts anew, knowing nobody.
+//! bus, has missed what happened: others have taken its parts, and it starts anew, knowing nobody. Where it and the only
+//! gateway are one process, both stood still: nothing was missed, nobody else has taken anything, and it goes on.
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ const USERS_PER_TICK: usize = 20_000;
 /// Changes in one message: some 40 KB.
 const CHANGES_PER_MESSAGE: usize = 500;
 /// Signs of life that may be missing before a worker counts as lost.
-const SIGNS_MISSED: u32 = 3;
+pub const SIGNS_MISSED: u32 = 3;
 /// After a failure to listen.
 const RETRY: Duration = Duration::from_secs(1);
 /// Between two counts of all leases.
@@ -292,9 +293,18 @@ impl Worker {
         }
     }
 
-    /// It stood still for so long that others have taken its parts.
-    fn has_slept(&self, now: Timestamp) -> bool {
-        now.as_ms() - self.ticked_at.as_ms() > self.lost_ms()
+    /// It stood still for so long that others have taken its parts. In one process there are no others, and the gateway
+    /// stood still too: there is nothing that could have been missed, and it goes on.
+    fn has_slept(&mut self, now: Timestamp) -> bool {
+        let slept_ms = now.as_ms() - self.ticked_at.as_ms();
+        let slept = slept_ms > self.lost_ms();
+        if slept && self.deps.alone {
+            tracing::warn!(slept_ms, "this process stood still: no lease and no grace ran meanwhile");
+            self.tracker.stood_still(slept_ms);
+            self.ticked_at = now;
+            self.heard_itself_at = now;
+        }
+        slept && !self.deps.alone
     }
 
     fn is_cut_off(&self, now: Timestamp) -> bool {
@@ -324,7 +334,7 @@ impl Worker {
     }
 }
 
-fn rules(config: &Config) -> Rules {
+pub fn rules(config: &Config) -> Rules {
     let seen_ms = ms(config.seen_interval);
     Rules {
         lease_ms: ms(config.lease),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::ensure;
-use chat_protocol::model::PresenceState;
+use chat_protocol::model::{PresenceState, Status, StatusState};
 use chat_testkit::play::User;
 use chat_testkit::process::Chat;
 use tokio::time::{Instant, sleep};
@@ -85,7 +85,24 @@ pub async fn gateway_paused(stage: &Stage, gateways: &mut [Chat]) -> anyhow::Res
     Ok(())
 }
 
-/// The same in one process: the watcher's socket is closed too, and both are back.
+/// One process that stood still for less than a lease, but for longer than a worker may be silent: it forgot nobody, and
+/// changes are told at once.
+pub async fn paused_shortly(stage: &Stage, chat: &mut Chat) -> anyhow::Result<()> {
+    let (alice, bob) = stage.pair().await?;
+    bob.client().watch(vec![alice.id()], Vec::new()).await?;
+    sees_there(&bob, &alice).await?;
+    chat.pause()?;
+    sleep(Duration::from_secs(LEASE_S - 2)).await;
+    chat.resume()?;
+    alice.client().set_status(Status { state: StatusState::Dnd, ..Status::default() }).await?;
+    sees(&bob, alice.id(), SLACK, is(PresenceState::Dnd)).await?;
+    let resets = metric(std::slice::from_ref(chat), "chat_presence_worker_resets_total").await?;
+    ensure!(resets == 0.0, "a worker that nobody else can have replaced began anew");
+    ensure!(gone(&bob, alice.id()) == 0, "a pause was shown as a leaving");
+    Ok(())
+}
+
+/// F11 in one process: the watcher's socket is closed too, and both are back.
 pub async fn paused_alone(stage: &Stage, chat: &mut Chat) -> anyhow::Result<()> {
     let (alice, bob) = stage.pair().await?;
     let sockets = (alice.sockets(), bob.sockets());

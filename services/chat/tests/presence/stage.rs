@@ -37,12 +37,15 @@ pub const SLACK: Duration = Duration::from_secs(12);
 pub struct Stage {
     pub play: Play,
     pub gateways: usize,
+    /// Where the first one is.
+    pub base: String,
 }
 
 impl Stage {
     pub fn at(gateways: impl IntoIterator<Item = SocketAddr>) -> Self {
         let gateways: Vec<_> = gateways.into_iter().collect();
-        Self { gateways: gateways.len(), play: Play::at(gateways) }
+        let base = gateways.first().map(|first| format!("http://{first}")).unwrap_or_default();
+        Self { gateways: gateways.len(), play: Play::at(gateways), base }
     }
 
     /// The last gateway, which is another one than the first if there is another one.

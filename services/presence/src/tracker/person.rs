@@ -110,6 +110,13 @@ impl Person {
         }
     }
 
+    pub fn stood_still(&mut self, ms: i64) {
+        self.leases.iter_mut().for_each(|held| held.until = held.until.plus_ms(ms));
+        if self.gone_at != NEVER {
+            self.gone_at = self.gone_at.plus_ms(ms);
+        }
+    }
+
     pub fn is_at(&self, gateway: NodeId) -> bool {
         self.leases.iter().any(|held| held.gateway == gateway)
     }

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const RULES: Rules = Rules {
+/// The default ones.
+pub const RULES: Rules = Rules {
     lease_ms: 30_000,
     grace_ms: 15_000,
     away_ms: 300_000,
@@ -12,6 +13,7 @@ const RULES: Rules = Rules {
     seen_online_ms: 300_000,
 };
 const ALICE: UserId = UserId::from_u128(1);
+const BOB: UserId = UserId::from_u128(2);
 const HERE: NodeId = NodeId::from_u128(10);
 const THERE: NodeId = NodeId::from_u128(20);
 
@@ -62,6 +64,18 @@ fn who_leaves_is_offline_after_the_grace_and_then_forgotten() {
 fn who_is_heard_no_longer_is_offline_after_lease_and_grace() {
     let mut tracker = with_alice();
     assert_eq!(until(&mut tracker, 0, 60_000), [(45_000, PresenceState::Offline)]);
+}
+
+#[test]
+fn while_everything_stands_still_nothing_runs_out() {
+    let mut tracker = with_alice();
+    tracker.on_lease(HERE, lease(BOB, 1), at(0));
+    tracker.on_loaded(BOB, Status::default(), at(0));
+    tracker.on_end(HERE, End { user: BOB, device: 1 }, at(10_000));
+    tracker.stood_still(60_000);
+    let said = until(&mut tracker, 70_000, 120_000);
+    let (bob, alice) = ((85_000, PresenceState::Offline), (105_000, PresenceState::Offline));
+    assert_eq!(said, [bob, alice], "what was left of his grace, and of her lease");
 }
 
 #[test]

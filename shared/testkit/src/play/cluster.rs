@@ -11,6 +11,7 @@ use super::Play;
 use crate::process::{self, Chat};
 use crate::servers::{Cql, Fsync, Keyspace, Nats, NatsOptions};
 
+const KEYS: &str = "keys.json";
 const VERB_WITHIN: Duration = Duration::from_secs(120);
 
 /// One cluster at a time: together they would only wait for each other.
@@ -68,7 +69,7 @@ pub struct Cluster {
     binary: PathBuf,
     args: Args,
     _keyspace: Option<Keyspace>,
-    _keys: TempDir,
+    keys: TempDir,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -104,7 +105,7 @@ impl Cluster {
         verb(binary, &[&["migrate", "--replicas", "1"], &engines[..]].concat()).await.context("migrate")?;
 
         let keys = tempfile::tempdir()?;
-        let key_file = keys.path().join("keys.json");
+        let key_file = keys.path().join(KEYS);
         std::fs::write(&key_file, verb(binary, &["token", "keys"]).await.context("make keys")?)?;
         let key_file = key_file.display().to_string();
         let quick = ["--gateway-reconnect-base-ms", "100", "--gateway-reconnect-max-ms", "1000"];
@@ -137,7 +138,7 @@ impl Cluster {
             binary: binary.to_owned(),
             args,
             _keyspace: keyspace,
-            _keys: keys,
+            keys,
             _turn: turn,
         })
     }
@@ -174,6 +175,11 @@ impl Cluster {
         let value = |flag: &str| self.args.persister.iter().skip_while(|arg| *arg != flag).nth(1).context("an engine");
         let (log, store) = (value("--log")?, value("--store")?);
         verb(binary, &["migrate", "--replicas", "1", "--log", log, "--store", store]).await.map(drop)
+    }
+
+    /// The file of the keys that its gateways sign and check tokens with.
+    pub fn keys(&self) -> PathBuf {
+        self.keys.path().join(KEYS)
     }
 
     /// A play over all its gateways.
