@@ -10,6 +10,8 @@ mod limit; // how often who asks
 
 mod origin; // pages of other origins
 
+mod paging; // where a list goes on
+
 mod openapi; // all of it described, from the types
 
 mod additions;
@@ -175,6 +177,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(console::routes())
         .fallback(async || Problem::from(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || Problem::from(Fault::from(ErrorCode::MethodNotAllowed)))
+        .layer(middleware::from_fn(paging::link))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::limit))
         .layer(middleware::from_fn(observe::observe))
         .layer(middleware::from_fn_with_state(origins, origin::allow))

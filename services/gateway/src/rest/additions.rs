@@ -64,7 +64,7 @@ pub async fn reactions(
     Caller(access): Caller,
     Ids(of, id): Ids<ConversationId, MessageId>,
     query: Query,
-) -> Result<axum::Json<List<Reaction>>, Problem> {
+) -> Result<List<Reaction>, Problem> {
     let limit = query.limit()?;
     let after = query.text("cursor").map(reaction_cursor).transpose()?;
     let room = app.hub.room(of).await?;
@@ -79,7 +79,7 @@ pub async fn reactions(
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| format!("{}{}", last.user, last.emoji));
-    Ok(axum::Json(List { items, next }))
+    Ok(List { items, next })
 }
 
 /// A user's id and an emoji.
@@ -127,7 +127,7 @@ pub async fn pins(
     Caller(access): Caller,
     Id(of): Id<ConversationId>,
     query: Query,
-) -> Result<axum::Json<List<Message>>, Problem> {
+) -> Result<List<Message>, Problem> {
     let limit = query.limit()?;
     let after = query.text("cursor").map(pin_cursor).transpose()?;
     let room = app.hub.room(of).await?;
@@ -144,7 +144,7 @@ pub async fn pins(
     let next = page.last().filter(|_| more).map(|(pin, _)| format!("{}.{}", pin.at.as_ms(), pin.message));
     let mut items: Vec<Message> = page.into_iter().map(|(_, message)| message).collect();
     app.add_additions(&room, access.user, &mut items).await?;
-    Ok(axum::Json(List { items, next }))
+    Ok(List { items, next })
 }
 
 /// When a message was pinned, and its position.

@@ -35,7 +35,7 @@ pub async fn list(
     Caller(access): Caller,
     Id(id): Id<ConversationId>,
     query: Query,
-) -> Result<axum::Json<List<Ban>>, Problem> {
+) -> Result<List<Ban>, Problem> {
     let limit = query.limit()?;
     let after: Option<UserId> = query.parsed("cursor")?;
     let room = app.hub.room(id).await?;
@@ -46,7 +46,7 @@ pub async fn list(
     let next = items.last().filter(|_| more).map(|last| last.user.to_string());
     let now = app.now();
     items.retain(|ban| ban.until.is_none_or(|until| now < until));
-    Ok(axum::Json(List { items, next }))
+    Ok(List { items, next })
 }
 
 /// How somebody is to be kept out.

@@ -23,18 +23,14 @@ use crate::{app::App, control::TRIES, fault::Fault, relations::BlockSignal};
     params(("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "By user id", body = List<Block>))
 )]
-pub async fn list(
-    State(app): State<Arc<App>>,
-    Caller(access): Caller,
-    query: Query,
-) -> Result<axum::Json<List<Block>>, Problem> {
+pub async fn list(State(app): State<Arc<App>>, Caller(access): Caller, query: Query) -> Result<List<Block>, Problem> {
     let limit = query.limit()?;
     let after: Option<UserId> = query.parsed("cursor")?;
     let mut items = app.store.blocks(access.user, after, limit + 1).await?;
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.user.to_string());
-    Ok(axum::Json(List { items, next }))
+    Ok(List { items, next })
 }
 
 /// Block a user

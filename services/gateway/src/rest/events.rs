@@ -27,12 +27,12 @@ pub async fn of_conversation(
     Caller(access): Caller,
     Id(of): Id<ConversationId>,
     query: Query,
-) -> Result<axum::Json<List<EventFrame>>, Problem> {
+) -> Result<List<EventFrame>, Problem> {
     let room = app.hub.room(of).await?;
     let roster = room.authorize(access.user, Action::Read).await?;
     // One's own joining is the first thing one sees.
     let since = room.readable_since(&roster, access.user).await?.get().saturating_sub(1);
-    Ok(axum::Json(page(&app, &room, Seq::new(since).unwrap_or(Seq::ZERO), &query).await?))
+    Ok(page(&app, &room, Seq::new(since).unwrap_or(Seq::ZERO), &query).await?)
 }
 
 /// What happened to the user, oldest first
@@ -48,9 +48,9 @@ pub async fn of_feed(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
     query: Query,
-) -> Result<axum::Json<List<EventFrame>>, Problem> {
+) -> Result<List<EventFrame>, Problem> {
     let room = app.hub.room(ConversationId::feed(access.user)).await?;
-    Ok(axum::Json(page(&app, &room, Seq::ZERO, &query).await?))
+    Ok(page(&app, &room, Seq::ZERO, &query).await?)
 }
 
 async fn page(app: &App, room: &Room, since: Seq, query: &Query) -> Result<List<EventFrame>, Fault> {

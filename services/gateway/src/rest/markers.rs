@@ -59,7 +59,7 @@ pub async fn list(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
     Id(of): Id<ConversationId>,
-) -> Result<axum::Json<List<Marker>>, Problem> {
+) -> Result<List<Marker>, Problem> {
     let room = app.hub.room(of).await?;
-    Ok(axum::Json(List { items: app.receipts(&room, access.user).await?, next: None }))
+    Ok(List { items: app.receipts(&room, access.user).await?, next: None })
 }

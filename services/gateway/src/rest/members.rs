@@ -63,7 +63,7 @@ pub async fn list(
     Caller(access): Caller,
     Id(id): Id<ConversationId>,
     query: Query,
-) -> Result<axum::Json<List<Shown>>, Problem> {
+) -> Result<List<Shown>, Problem> {
     let limit = query.limit()?;
     let after: Option<UserId> = query.parsed("cursor")?;
     let role: Option<Role> = query.word("role")?;
@@ -78,7 +78,7 @@ pub async fn list(
     if let Some(own) = items.iter_mut().find(|shown| shown.user == access.user) {
         own.settings = Some(settings::of(&app, id, access.user).await?);
     }
-    Ok(axum::Json(List { items, next }))
+    Ok(List { items, next })
 }
 
 /// One member
@@ -162,7 +162,7 @@ pub async fn add(
     Caller(access): Caller,
     Id(id): Id<ConversationId>,
     Json(add): Json<Add>,
-) -> Result<axum::Json<List<Added>>, Problem> {
+) -> Result<List<Added>, Problem> {
     if add.users.is_empty() || add.users.len() > limits::MEMBERS_PER_CALL {
         let detail = format!("1 to {}", limits::MEMBERS_PER_CALL);
         return Err(Fault::invalid(vec![FieldError::new("users", "too_many", detail)]).into());
@@ -202,7 +202,7 @@ pub async fn add(
             Err(fault) => items.push(Added { user, status: None, code: Some(fault.code) }),
         }
     }
-    Ok(axum::Json(List { items, next: None }))
+    Ok(List { items, next: None })
 }
 
 /// Join a public conversation

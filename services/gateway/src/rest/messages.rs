@@ -127,7 +127,7 @@ pub async fn page(
     Caller(access): Caller,
     Id(of): Id<ConversationId>,
     query: Query,
-) -> Result<axum::Json<List<Message>>, Problem> {
+) -> Result<List<Message>, Problem> {
     let size = query.limit()?;
     let cursor = cursor(&query)?;
     let room = app.hub.room(of).await?;
@@ -146,7 +146,7 @@ pub async fn page(
     let ascending = matches!(cursor, Cursor::After(_));
     let next =
         messages.last().filter(|_| more).map(|last| format!("{}{}", if ascending { "a" } else { "b" }, last.seq));
-    Ok(axum::Json(List { items: messages, next }))
+    Ok(List { items: messages, next })
 }
 
 /// One message
@@ -252,7 +252,7 @@ pub async fn delete_many(
     Caller(access): Caller,
     Id(of): Id<ConversationId>,
     Json(DeleteMany { messages }): Json<DeleteMany>,
-) -> Result<axum::Json<List<Deleted>>, Problem> {
+) -> Result<List<Deleted>, Problem> {
     if messages.is_empty() || messages.len() > limits::DELETES_PER_CALL {
         let detail = format!("1 to {}", limits::DELETES_PER_CALL);
         return Err(Fault::field("messages", "too_many", detail).into());
@@ -264,7 +264,7 @@ pub async fn delete_many(
         Ok(()) => Deleted { message, status: Some("ok"), code: None },
         Err(fault) => Deleted { message, status: None, code: Some(fault.code) },
     });
-    Ok(axum::Json(List { items: items.collect(), next: None }))
+    Ok(List { items: items.collect(), next: None })
 }
 
 /// `before`, `after` or `around`, or the cursor of an earlier page; not two of them.

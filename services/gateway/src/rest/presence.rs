@@ -64,9 +64,9 @@ pub async fn query(
     State(app): State<Arc<App>>,
     Caller(access): Caller,
     Json(Query { users }): Json<Query>,
-) -> Result<axum::Json<List<Presence>>, Problem> {
+) -> Result<List<Presence>, Problem> {
     if users.len() > limits::WATCHES {
         return Err(Fault::field("users", "too_many", format!("at most {}", limits::WATCHES)).into());
     }
-    Ok(axum::Json(List { items: app.presence_of(&users, access.user).await?, next: None }))
+    Ok(List { items: app.presence_of(&users, access.user).await?, next: None })
 }

@@ -153,10 +153,10 @@ async fn reused<T>(app: &App, row: &SessionRow) -> Result<T, Problem> {
     get, path = "/v1/sessions", tag = "Sessions", operation_id = "list_sessions",
     responses((status = 200, description = "All of them, on one page", body = List<Session>))
 )]
-pub async fn list(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<axum::Json<List<Session>>, Problem> {
+pub async fn list(State(app): State<Arc<App>>, Caller(access): Caller) -> Result<List<Session>, Problem> {
     let rows = app.store.sessions(access.user).await?;
     let items = rows.iter().map(|row| Session { current: row.id == access.session, ..shown(row) }).collect();
-    Ok(axum::Json(List { items, next: None }))
+    Ok(List { items, next: None })
 }
 
 /// Log out every other device

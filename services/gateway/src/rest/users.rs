@@ -175,18 +175,14 @@ pub struct List<T> {
     params(("ids" = Option<String>, Query), ("name_prefix" = Option<String>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "Their public profiles; by name in the order of the names", body = List<User>))
 )]
-pub async fn find(
-    State(app): State<Arc<App>>,
-    Caller(_): Caller,
-    query: Query,
-) -> Result<axum::Json<List<User>>, Problem> {
+pub async fn find(State(app): State<Arc<App>>, Caller(_): Caller, query: Query) -> Result<List<User>, Problem> {
     if let Some(ids) = query.text("ids") {
         let ids: Result<Vec<UserId>, _> = ids.split(',').filter(|id| !id.is_empty()).map(str::parse).collect();
         let ids = ids.map_err(|_| Fault::field("ids", "format", "user ids, with commas"))?;
         if ids.len() > 100 {
             return Err(Fault::field("ids", "too_many", "at most 100").into());
         }
-        return Ok(axum::Json(List { items: app.store.users(&ids).await?, next: None }));
+        return Ok(List { items: app.store.users(&ids).await?, next: None });
     }
     let prefix = query.text("name_prefix").ok_or_else(|| Fault::field("ids", "missing", "ids or name_prefix"))?;
     if prefix.len() < 2 || !prefix.bytes().all(is_name_byte) {
@@ -197,7 +193,7 @@ pub async fn find(
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|user| user.name.clone());
-    Ok(axum::Json(List { items, next }))
+    Ok(List { items, next })
 }
 
 /// The account behind a token: one that is gone or closed cannot act.

@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use axum::extract::State;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chat_auth::Action;
 use chat_protocol::{
@@ -30,6 +33,7 @@ use crate::{
     rest::{
         Problem,
         extract::{Caller, Query},
+        paging::going_on,
     },
 };
 
@@ -82,11 +86,7 @@ struct After {
     params(("since" = Option<String>, Query), ("archived" = Option<bool>, Query), ("limit" = Option<u16>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, description = "A page; `since` is for asking again later", body = Listed))
 )]
-pub async fn list(
-    State(app): State<Arc<App>>,
-    Caller(access): Caller,
-    query: Query,
-) -> Result<axum::Json<Listed>, Problem> {
+pub async fn list(State(app): State<Arc<App>>, Caller(access): Caller, query: Query) -> Result<Response, Problem> {
     let user = access.user;
     let limit = query.limit()?;
     let archived: Option<bool> = query.parsed("archived")?;
@@ -118,7 +118,8 @@ pub async fn list(
         .last()
         .filter(|_| more)
         .map(|last| write(&After { at: last.at, id: last.membership.conversation, since: stands.clone() }));
-    Ok(axum::Json(Listed { items: entries(&app, user, page).await?, next, since: write(&stands) }))
+    let answer = Listed { items: entries(&app, user, page).await?, next: next.clone(), since: write(&stands) };
+    Ok(going_on(axum::Json(answer).into_response(), next))
 }
 
 async fn entries(app: &Arc<App>, user: UserId, page: Vec<Recent>) -> Result<Vec<Shown>, Fault> {

@@ -1,0 +1,90 @@
+//! A list that goes on says where, in its body and as a `Link` (RFC 8288) for whoever follows those.
+
+use axum::{
+    extract::Request,
+    http::{HeaderValue, Uri, header::LINK},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::users::List;
+
+/// Where a page's successor begins.
+#[derive(Debug, Clone)]
+pub struct GoesOn(pub String);
+
+impl<T: Serialize> IntoResponse for List<T> {
+    fn into_response(self) -> Response {
+        let next = self.next.clone();
+        going_on(axum::Json(self).into_response(), next)
+    }
+}
+
+/// An answer that is a page, with what its body says of the next one.
+pub fn going_on(mut answer: Response, next: Option<String>) -> Response {
+    if let Some(next) = next {
+        answer.extensions_mut().insert(GoesOn(next));
+    }
+    answer
+}
+
+/// Names the next page's address.
+pub async fn link(request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    let mut answer = next.run(request).await;
+    if let Some(GoesOn(next)) = answer.extensions_mut().remove::<GoesOn>()
+        && let Ok(link) = HeaderValue::from_str(&format!("<{}>; rel=\"next\"", address(&uri, &next)))
+    {
+        answer.headers_mut().insert(LINK, link);
+    }
+    answer
+}
+
+/// The same list from a cursor on: what said where to begin is left out.
+fn address(uri: &Uri, cursor: &str) -> String {
+    let begins = |parameter: &&str| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        ["", "cursor", "before", "after", "around"].contains(&name)
+    };
+    let stays = uri.query().unwrap_or_default().split('&').filter(|parameter| !begins(parameter));
+    let cursor = format!("cursor={}", encoded(cursor));
+    let query: Vec<&str> = stays.chain([cursor.as_str()]).collect();
+    format!("{}?{}", uri.path(), query.join("&"))
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware, routing::get};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn linked(path: &str, next: Option<&str>) -> Option<String> {
+        let next = next.map(str::to_owned);
+        let list = move || async move { List { items: vec![1], next } };
+        let router = Router::new().route("/v1/list", get(list)).layer(middleware::from_fn(link));
+        let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        answer.headers().get(LINK).map(|link| link.to_str().unwrap().to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_page_that_goes_on_links_to_the_next_one() {
+        let link = linked("/v1/list?limit=2&after=7", Some("0a👍")).await;
+        assert_eq!(link.as_deref(), Some("</v1/list?limit=2&cursor=0a%F0%9F%91%8D>; rel=\"next\""));
+        let link = linked("/v1/list?cursor=5", Some("6")).await;
+        assert_eq!(link.as_deref(), Some("</v1/list?cursor=6>; rel=\"next\""));
+        assert_eq!(linked("/v1/list", None).await, None);
+    }
+}
