@@ -55,15 +55,7 @@ pub(super) fn measure(options: &Options, log: &Log, cores: Cores, ratios: &mut R
     let mut service = Service::new(chat.public, 0);
     let accounts = service.register(READERS)?;
     let conversation = service.create_group(&accounts)?;
-    let mut bench = Bench {
-        options,
-        log,
-        chat: &chat,
-        baseline: connections(raw_at)?,
-        raw: &raw_watched,
-        ours: connections(chat.public)?,
-        ratios,
-    };
+    let mut bench = Bench { options, log, chat: &chat, raw_at, raw: &raw_watched, ratios };
     let owner = &accounts[0];
 
     let path = format!("/v1/conversations/{conversation}/messages");
@@ -94,9 +86,8 @@ struct Bench<'a> {
     options: &'a Options,
     log: &'a Log,
     chat: &'a Chat,
-    baseline: Vec<Connection>,
+    raw_at: SocketAddr,
     raw: &'a [Watched],
-    ours: Vec<Connection>,
     ratios: &'a mut Ratios,
 }
 
@@ -111,11 +102,13 @@ impl Bench<'_> {
         let window = Duration::from_secs(self.options.timing.window);
         // The gateway's own cost: what NATS and the database take for it stands in their rows.
         let gateway = &self.chat.watched[..1];
+        // New ones for each row: a server closes connections that are silent for long.
+        let (mut to_raw, mut to_ours) = (connections(self.raw_at)?, connections(self.chat.public)?);
         let (mut baseline, mut ours, mut ratio) = (Runs::default(), Runs::default(), Runs::default());
         for _ in 0..self.options.timing.runs {
-            let (requests, cpu) = http::measure(&mut self.baseline, self.raw, window, http::ask_for_page)?;
+            let (requests, cpu) = http::measure(&mut to_raw, self.raw, window, http::ask_for_page)?;
             let bare = requests as f64 / cpu;
-            let (requests, cpu) = http::measure(&mut self.ours, gateway, window, &mut ask)?;
+            let (requests, cpu) = http::measure(&mut to_ours, gateway, window, &mut ask)?;
             baseline.push(bare);
             ours.push(requests as f64 / cpu);
             ratio.push(requests as f64 / cpu / bare);
@@ -123,8 +116,8 @@ impl Bench<'_> {
         let (mut took, before) = (Latency::default(), queries(self.chat.ops)?);
         for _ in 0..ALONE {
             let began = Instant::now();
-            ask(&mut self.ours[0])?;
-            let answer = self.ours[0].answer()?;
+            ask(&mut to_ours[0])?;
+            let answer = to_ours[0].answer()?;
             took.record(began.elapsed().as_nanos() as u64);
             ensure!((200..300).contains(&answer.status), "{what}: status {}", answer.status);
         }
@@ -151,17 +144,18 @@ impl Bench<'_> {
     /// Reads of the newest page of one conversation, on all connections at once, while somebody writes in it.
     fn hot_readers(&mut self, readers: &[Account], page: &str, text: &Value) -> anyhow::Result<()> {
         let path = page.split('?').next().unwrap_or_default();
+        let mut ours = connections(self.chat.public)?;
         let before = queries(self.chat.ops)?;
         let (mut reads, mut writes, mut number) = (0, 0, 0);
         while reads < READS {
-            let (writer, others) = self.ours.split_first_mut().context("there are connections")?;
+            let (writer, others) = ours.split_first_mut().context("there are connections")?;
             writer.ask("POST", path, Some(&readers[0].token), Some(text))?;
             for connection in others.iter_mut() {
                 number += 1;
                 connection.ask("GET", page, Some(&readers[number % readers.len()].token), None)?;
             }
             writes += 1;
-            for connection in self.ours.iter_mut() {
+            for connection in &mut ours {
                 let answer = connection.answer()?;
                 ensure!((200..300).contains(&answer.status), "status {}", answer.status);
             }
@@ -182,10 +176,11 @@ impl Bench<'_> {
     }
 
     /// Positions between which a conversation's messages lie.
-    fn ends(&mut self, reader: &Account, of: ConversationId) -> anyhow::Result<(u64, u64)> {
+    fn ends(&self, reader: &Account, of: ConversationId) -> anyhow::Result<(u64, u64)> {
         let path = format!("/v1/conversations/{of}/messages");
+        let mut connections = connections(self.chat.public)?;
         let mut end = |query: &str| {
-            let answer = self.ours[0].call("GET", &format!("{path}?limit=1&{query}"), Some(&reader.token), None)?;
+            let answer = connections[0].call("GET", &format!("{path}?limit=1&{query}"), Some(&reader.token), None)?;
             let page: Value = serde_json::from_slice(&answer.body)?;
             page["items"][0]["seq"].as_u64().context("a message with a position")
         };
@@ -193,12 +188,12 @@ impl Bench<'_> {
     }
 
     /// As many conversations as one user may have, each with a message.
-    fn conversations(&mut self, owner: &Account) -> anyhow::Result<()> {
+    fn conversations(&self, owner: &Account) -> anyhow::Result<()> {
         let token = Some(owner.token.as_str());
-        let mut made = Vec::new();
+        let (mut ours, mut made) = (connections(self.chat.public)?, Vec::new());
         while made.len() < CONVERSATIONS {
             let some = (CONVERSATIONS - made.len()).min(CONNECTIONS);
-            for connection in &mut self.ours[..some] {
+            for connection in &mut ours[..some] {
                 connection.ask(
                     "POST",
                     "/v1/conversations",
@@ -206,17 +201,17 @@ impl Bench<'_> {
                     Some(&json!({ "kind": "group", "title": "one of many" })),
                 )?;
             }
-            for connection in &mut self.ours[..some] {
+            for connection in &mut ours[..some] {
                 let answer: Value = serde_json::from_slice(&connection.answer()?.body)?;
                 made.push(answer["id"].as_str().context("a conversation's id")?.to_owned());
             }
         }
         for some in made.chunks(CONNECTIONS) {
-            for (connection, of) in self.ours.iter_mut().zip(some) {
+            for (connection, of) in ours.iter_mut().zip(some) {
                 let path = format!("/v1/conversations/{of}/messages");
                 connection.ask("POST", &path, token, Some(&json!({ "text": "hello" })))?;
             }
-            for connection in &mut self.ours[..some.len()] {
+            for connection in &mut ours[..some.len()] {
                 ensure!(connection.answer()?.status == 201, "a message was refused");
             }
         }
