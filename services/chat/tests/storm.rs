@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep, timeout};
 const BINARY: &str = env!("CARGO_BIN_EXE_chat");
 const LIMITS: &[&str] = &["--gateway-sockets-per-address", "100000"];
 const PROCESSES: usize = 4;
-const ROOMS_EACH: usize = 2;
 const QUERIES_OF_A_ROOM: f64 = 4.0;
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 /// Accounts cost a password each.
@@ -21,12 +20,13 @@ const ARRIVED_WITHIN: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_loses_a_gateway_at_once_and_comes_to_another() -> anyhow::Result<()> {
-    let clients = if thorough() { 5_000 } else { 400 };
+    // A room begins with a hundred members at most.
+    let (clients, rooms_each) = if thorough() { (5_000, 16) } else { (400, 2) };
     let mut cluster = Cluster::start(BINARY, Plan { gateways: 2, gateway: LIMITS, ..Plan::default() }).await?;
     let addresses: Vec<String> = cluster.gateways.iter().map(|gateway| gateway.public().to_string()).collect();
     let mut crowds = Vec::new();
     for _ in 0..PROCESSES {
-        let task = format!("{} {} {}\n", addresses.join(","), clients / PROCESSES, ROOMS_EACH);
+        let task = format!("{} {} {}\n", addresses.join(","), clients / PROCESSES, rooms_each);
         crowds.push(Crowd::start(&task).await?);
     }
     for crowd in &mut crowds {
@@ -53,7 +53,7 @@ async fn everybody_loses_a_gateway_at_once_and_comes_to_another() -> anyhow::Res
     println!("the gateway that they left had {before} KiB, the one they came to has {after} KiB");
     ensure!(took < BACK_WITHIN, "back after {took:?}");
     // Few clients are more than a hundredth: rooms are looked up behind their backs.
-    let rooms = (PROCESSES * ROOMS_EACH) as f64;
+    let rooms = (PROCESSES * rooms_each) as f64;
     ensure!(
         queries <= (clients as f64 / 100.0).max(QUERIES_OF_A_ROOM * rooms),
         "{queries} store queries while {clients} came back"
