@@ -58,6 +58,12 @@ async fn what_is_refused_on_real_servers() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn counts_in_one_process() -> anyhow::Result<()> {
+    let (_chat, stage) = alone().await?;
+    counts::all(&stage).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn counts_on_real_servers() -> anyhow::Result<()> {
     let (_cluster, stage) = cluster(2).await?;
     counts::all(&stage).await
