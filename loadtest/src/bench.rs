@@ -137,9 +137,10 @@ pub fn run(options: &Options, cores: Cores) -> anyhow::Result<()> {
     if measured(Part::Presence) {
         presence::measure(options, cores, &mut ratios);
     }
-    if !options.skip.contains(&Part::Requests) {
+    if measured(Part::Requests) {
         for log in options.logs() {
-            requests::measure(options, &log, cores, &mut ratios)?;
+            let requests = requests::measure(options, &log, cores, &mut ratios);
+            ratios.note(format!("G6, G4d requests, {}", log.name()), requests);
         }
     }
     machine(options)?.print();

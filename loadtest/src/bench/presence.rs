@@ -2,7 +2,7 @@
 //! are counted by the server itself.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -10,19 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use serde_json::json;
 
 use super::{
     Goal, Options, Ratio, Ratios,
-    servers::{Chat, Log},
+    servers::{Chat, Log, metric},
 };
 use crate::{
     connect::Opening,
     crowd::{Crowd, Id},
     drive::open_loop,
     heard::Heard,
-    http::Connection,
     layout::Layout,
     process::{Cores, check_files},
     service::{Account, Service},
@@ -147,13 +146,6 @@ fn messages_when_idle(options: &Options, cores: Cores, ratios: &mut Ratios) -> a
 /// Every presence message that the server put on the bus.
 fn signals(ops: SocketAddr) -> anyhow::Result<f64> {
     metric(ops, "chat_presence_signals_total")
-}
-
-pub(super) fn metric(ops: SocketAddr, name: &str) -> anyhow::Result<f64> {
-    let answer = Connection::open(ops, Ipv4Addr::LOCALHOST)?.call("GET", "/metrics", None, None)?;
-    let text = String::from_utf8(answer.body).context("metrics that are no text")?;
-    let lines = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
-    Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
 }
 
 /// Messages with and without ten times as much presence as a gateway takes, in turns.

@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     Goal, Options, Ratio, Ratios,
-    presence::metric,
-    servers::{Chat, Log},
+    servers::{Chat, Log, metric},
 };
 use crate::{
     connect::Sources,

@@ -12,7 +12,10 @@ use anyhow::{Context as _, bail, ensure};
 use tempfile::TempDir;
 
 use super::Options;
-use crate::process::{Cores, Server, Watched, address_in};
+use crate::{
+    http::Connection,
+    process::{Cores, Server, Watched, address_in},
+};
 
 /// Starting includes opening the log and the store; a CQL server takes its time.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -104,6 +107,14 @@ impl Chat {
         let (public, ops) = (address_in(&line, "public")?, address_in(&line, "ops")?);
         Ok(Self { public, ops, watched, _server: server, engines, _nats: nats, _files: files })
     }
+}
+
+/// The sum of a metric over its labels, as a process says it now.
+pub(super) fn metric(ops: SocketAddr, name: &str) -> anyhow::Result<f64> {
+    let answer = Connection::open(ops, Ipv4Addr::LOCALHOST)?.call("GET", "/metrics", None, None)?;
+    let text = String::from_utf8(answer.body).context("metrics that are no text")?;
+    let lines = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+    Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
 }
 
 /// What a verb of the server's program prints.

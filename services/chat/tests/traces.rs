@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use chat_testkit::play::{Cluster, Plan};
+use chat_testkit::play::{Cluster, Plan, Play};
+use chat_testkit::process::Chat;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use prost::Message;
@@ -32,12 +33,31 @@ struct Seen {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_send_is_one_trace_from_gateway_to_persister() -> anyhow::Result<()> {
     let collector = Collector::start().await?;
-    let url = format!("http://{}/v1/traces", collector.address);
-    let flags: Vec<&'static str> = vec!["--traces-share", "1", "--traces-url", url.leak()];
-    let cluster =
-        Cluster::start(BINARY, Plan { gateways: 2, persisters: 1, log: flags.leak(), ..Plan::default() }).await?;
-    let play = cluster.play();
-    let (alice, bob) = (play.user_at("alice", 0).await?, play.user_at("bob", 1).await?);
+    let plan = Plan { gateways: 2, persisters: 1, log: collector.flags().leak(), ..Plan::default() };
+    let cluster = Cluster::start(BINARY, plan).await?;
+    let roles = Roles { gateway: "chat-gateway", persister: "chat-persister", gateways: 2 };
+    are_traced(&collector, &cluster.play(), roles).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_send_is_one_trace_in_one_process() -> anyhow::Result<()> {
+    let collector = Collector::start().await?;
+    let chat = Chat::start(BINARY, &collector.flags()).await?;
+    let roles = Roles { gateway: "chat", persister: "chat", gateways: 1 };
+    are_traced(&collector, &Play::at([chat.public()]), roles).await
+}
+
+/// As what they appear, and how many gateways deliver.
+#[derive(Clone, Copy)]
+struct Roles {
+    gateway: &'static str,
+    persister: &'static str,
+    gateways: usize,
+}
+
+async fn are_traced(collector: &Collector, play: &Play, roles: Roles) -> anyhow::Result<()> {
+    let Roles { gateway, persister, gateways } = roles;
+    let (alice, bob) = (play.user_at("alice", 0).await?, play.user_at("bob", gateways - 1).await?);
     let room = play.room(&[&alice, &bob]).await?;
     let (first, second) = (alice.says(&room, "one").await?, alice.says(&room, "two").await?);
     bob.hears("two").await?;
@@ -46,29 +66,29 @@ async fn one_send_is_one_trace_from_gateway_to_persister() -> anyhow::Result<()>
     for ack in [first, second] {
         let id = ack.id.to_string();
         let root = collector.span(|seen| seen.message.as_ref() == Some(&id)).await.context("the send")?;
-        ensure!(root.name == "send" && root.parent.is_empty() && root.service == "chat-gateway", "{root:?}");
+        ensure!(root.name == "send" && root.parent.is_empty() && root.service == gateway, "{root:?}");
         let part = |name: &'static str, service: &'static str| {
             let trace = root.trace.clone();
             let (same, collector) =
-                (move |seen: &Seen| seen.trace == trace && seen.name == name && seen.service == service, &collector);
+                (move |seen: &Seen| seen.trace == trace && seen.name == name && seen.service == service, collector);
             async move { collector.span(same).await.context(name) }
         };
-        let append = part("append", "chat-gateway").await?;
+        let append = part("append", gateway).await?;
         assert_eq!(append.parent, root.span);
         assert!(append.took_ns > 0 && append.took_ns <= root.took_ns, "{append:?} {root:?}");
-        assert_eq!(part("deliver", "chat-gateway").await?.parent, append.span);
-        assert_eq!(part("persist", "chat-persister").await?.parent, append.span);
+        assert_eq!(part("deliver", gateway).await?.parent, append.span);
+        assert_eq!(part("persist", persister).await?.parent, append.span);
         traces.push(root.trace);
     }
     assert_ne!(traces[0], traces[1]);
 
     // Each gateway has a socket of the room, and nothing else belongs to a send.
-    let complete = |spans: &[Seen]| spans.iter().filter(|seen| seen.trace == traces[1]).count() >= 5;
+    let complete = |spans: &[Seen]| spans.iter().filter(|seen| seen.trace == traces[1]).count() >= 3 + gateways;
     collector.until(complete).await?;
     let mut names: Vec<String> =
         collector.spans.borrow().iter().filter(|seen| seen.trace == traces[1]).map(|seen| seen.name.clone()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["append", "deliver", "deliver", "persist", "send"]);
+    assert_eq!(names, [&["append"][..], &vec!["deliver"; gateways], &["persist", "send"]].concat());
     Ok(())
 }
 
@@ -95,6 +115,12 @@ impl Collector {
             }
         });
         Ok(Self { address, spans })
+    }
+
+    /// For processes that send all their traces here.
+    fn flags(&self) -> Vec<&'static str> {
+        let url = format!("http://{}/v1/traces", self.address);
+        vec!["--traces-share", "1", "--traces-url", url.leak()]
     }
 
     async fn until(&self, so: impl Fn(&[Seen]) -> bool) -> anyhow::Result<()> {

@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware};
 use chat_protocol::ErrorCode;
+use tower::util::option_layer;
 
 use crate::{app::App, console, fault::Fault, upgrade};
 
@@ -172,7 +173,7 @@ routes! {
 
 /// Every route there is.
 pub fn router(app: Arc<App>) -> Router {
-    let origins: Arc<[String]> = app.config.allowed_origins.as_slice().into();
+    let origins = option_layer(origin::allow(&app.config.allowed_origins));
     interface()
         .merge(console::routes())
         .fallback(async || Problem::from(ErrorCode::NotFound))
@@ -180,6 +181,6 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(middleware::from_fn(paging::link))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::limit))
         .layer(middleware::from_fn(observe::observe))
-        .layer(middleware::from_fn_with_state(origins, origin::allow))
+        .layer(origins)
         .with_state(app)
 }

@@ -157,7 +157,7 @@ impl Worker {
     fn on_beat(&mut self, bytes: &[u8]) {
         let Some(Beat { gateway, leases, ends, stated, leaving }) = presence::decode(bytes) else { return };
         let (now, followed) = (self.now(), self.share.claims().followed);
-        if self.has_slept(now) {
+        if self.has_to_begin_anew(now) {
             // What waited in the meantime is old, and those who came for it meanwhile are not known here.
             return;
         }
@@ -180,7 +180,7 @@ impl Worker {
     async fn on_ask(&mut self, bytes: &[u8]) {
         let Some(Ask { id, gateway, users, count }) = presence::decode(bytes) else { return };
         let now = self.now();
-        if self.has_slept(now) || self.is_cut_off(now) {
+        if self.has_to_begin_anew(now) || self.is_cut_off(now) {
             return;
         }
         if self.asks.take(1, now) == 0 {
@@ -223,7 +223,7 @@ impl Worker {
 
     async fn on_tick(&mut self) {
         let now = self.now();
-        if self.has_slept(now) {
+        if self.has_to_begin_anew(now) {
             self.reset(now);
         }
         self.ticked_at = now;
@@ -293,18 +293,20 @@ impl Worker {
         }
     }
 
-    /// It stood still for so long that others have taken its parts. In one process there are no others, and the gateway
-    /// stood still too: there is nothing that could have been missed, and it goes on.
-    fn has_slept(&mut self, now: Timestamp) -> bool {
+    /// Whether it stood still for so long that others have taken its parts. In one process there are no others, and the
+    /// gateway stood still too: nothing can have been missed, and it goes on from here.
+    fn has_to_begin_anew(&mut self, now: Timestamp) -> bool {
         let slept_ms = now.as_ms() - self.ticked_at.as_ms();
-        let slept = slept_ms > self.lost_ms();
-        if slept && self.deps.alone {
+        if slept_ms <= self.lost_ms() {
+            return false;
+        }
+        if self.deps.alone {
             tracing::warn!(slept_ms, "this process stood still: no lease and no grace ran meanwhile");
             self.tracker.stood_still(slept_ms);
             self.ticked_at = now;
             self.heard_itself_at = now;
         }
-        slept && !self.deps.alone
+        !self.deps.alone
     }
 
     fn is_cut_off(&self, now: Timestamp) -> bool {

@@ -8,6 +8,7 @@ mod recent; // nonces and heads in memory
 mod retention; // what leaves the log
 mod shared; // what writer and readers share
 mod tables; // keys, values and reads
+mod traced; // traces of what nobody has worked on yet
 mod work; // who works on what, pure
 mod writer; // the one thread that writes
 
@@ -37,7 +38,7 @@ use writer::{Append, Command, Writer};
 
 use crate::{
     Appended, BusError, Durability, Full, LiveStream, Log, Logged, Newest, Nonce, Replay, ShardState, SignalStream,
-    Status, Topic, WorkStream, metrics,
+    Status, Topic, WorkStream, metrics, trace::carried,
 };
 
 /// The log of one process.
@@ -196,7 +197,7 @@ impl Log for Embedded {
     ) -> Result<Appended, BusError> {
         let (reply, answer) = oneshot::channel();
         let shard = self.shard_of(to);
-        let append = Append { shard, to, nonce: nonce.as_u128(), event, expect, reply };
+        let append = Append { shard, to, nonce: nonce.as_u128(), event, expect, trace: carried().map(Arc::new), reply };
         self.queue(append, answer).await.inspect_err(|err| match err {
             BusError::WrongHead(_) => ::metrics::counter!(metrics::CONFLICTS).increment(1),
             err => ::metrics::counter!(metrics::APPEND_ERRORS, "code" => metrics::code(err)).increment(1),

@@ -1,4 +1,4 @@
-//! Traces over the log: a caller's trace goes into the headers of what it appends, and comes out with the event.
+//! Traces over the log: a caller's trace goes with what it appends, on NATS in its headers, and comes out with the event.
 
 use std::{future::Future, sync::Arc};
 
@@ -12,13 +12,18 @@ tokio::task_local! {
     static CARRIED: TraceParent;
 }
 
-/// Runs `work`; what it appends carries `parent`. The embedded log carries nothing: it has no headers.
+/// Runs `work`; what it appends carries `parent`.
 pub async fn carrying<T>(parent: TraceParent, work: impl Future<Output = T>) -> T {
     CARRIED.scope(parent, work).await
 }
 
+/// What the caller's appends carry.
+pub(crate) fn carried() -> Option<TraceParent> {
+    CARRIED.try_with(|parent| *parent).ok()
+}
+
 pub(crate) fn write(headers: &mut HeaderMap) {
-    if let Ok(parent) = CARRIED.try_with(|parent| *parent) {
+    if let Some(parent) = carried() {
         headers.insert(HEADER, parent.to_string());
     }
 }

@@ -59,6 +59,7 @@ macro_rules! cases {
                 a_slow_reader_is_told_and_a_replay_repairs_it,
                 following_under_concurrent_appends_misses_nothing,
                 signals_reach_those_who_listen_to_the_topic,
+                a_trace_goes_with_what_is_appended_inside_it,
             }
             working::{
                 everything_of_a_shard_is_delivered_oldest_first,

@@ -11,6 +11,6 @@ mod nats {
     mod full; // a stream at its size
     mod overflow; // more than a watcher can take
     mod rollback; // a volume that is older than what was given out
-    mod starting;
-    mod traces; // what headers carry beside the event // several at once, drift, strangers
+    mod starting; // several at once, drift, strangers
+    mod traces; // what headers carry beside the event
 }

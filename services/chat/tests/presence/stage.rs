@@ -17,19 +17,12 @@ pub const LEASE_S: u64 = 6;
 pub const GRACE_S: u64 = 3;
 pub const AWAY_S: u64 = 8;
 /// For processes that are told of leases.
-pub const LEASE: [&str; 10] = [
-    "--presence-lease",
-    "6s",
-    "--presence-beat",
-    "2s",
-    "--presence-grace",
-    "3s",
-    "--presence-away",
-    "8s",
-    "--presence-pause",
-    "1s",
-];
+pub const LEASE: [&str; 8] =
+    ["--presence-lease", "6s", "--presence-beat", "2s", "--presence-grace", "3s", "--presence-pause", "1s"];
 pub const WORKER: [&str; 4] = ["--presence-sign-interval", "1s", "--presence-seen-interval", "1s"];
+/// The same where who does nothing is soon away.
+pub const AWAY: [&str; 6] =
+    ["--presence-sign-interval", "1s", "--presence-seen-interval", "1s", "--presence-away", "8s"];
 pub const GATEWAY: [&str; 2] = ["--gateway-reconnect-base-ms", "50"];
 /// Beside what the settings promise: frames are two seconds apart, and other tests run on this machine.
 pub const SLACK: Duration = Duration::from_secs(12);

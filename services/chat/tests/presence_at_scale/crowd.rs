@@ -109,22 +109,13 @@ fn live(number: usize, gateways: &[SocketAddr], tickets: &[Ticket], shared: &Sha
         sources.take();
     }
     let mut crowd = Crowd::new()?;
-    let mut resumes = Vec::with_capacity(tickets.len());
-    for (place, ticket) in tickets.iter().enumerate() {
+    let hellos = tickets.iter().enumerate().map(|(place, ticket)| {
         let hello = json!({
             "type": "hello", "token": ticket.token, "device": "storm", "client": "bare", "follow": "none",
         });
-        let (opening, resume) = enter(gateways[place % gateways.len()], &mut sources, &hello)?;
-        resumes.push(resume);
-        crowd.join(opening)?;
-        shared.open.fetch_add(1, SeqCst);
-        if place % SOME == 0 {
-            crowd.serve(Duration::ZERO)?;
-        }
-        if shared.what.load(SeqCst) == END {
-            return Ok(());
-        }
-    }
+        (gateways[place % gateways.len()], hello)
+    });
+    let Some(resumes) = open(&mut crowd, &mut sources, shared, hellos)? else { return Ok(()) };
     serve_while(STAY, &mut crowd, shared)?;
     drop(crowd);
     shared.open.fetch_sub(tickets.len(), SeqCst);
@@ -133,19 +124,37 @@ fn live(number: usize, gateways: &[SocketAddr], tickets: &[Ticket], shared: &Sha
         std::thread::sleep(LOOK);
     }
     let mut crowd = Crowd::new()?;
-    for (place, resume) in resumes.iter().enumerate().filter(|(place, _)| tickets[*place].returns) {
-        let resume = json!({ "type": "resume", "resume_token": resume });
-        let (opening, _) = enter(gateways[(place + 1) % gateways.len()], &mut sources, &resume)?;
+    let back = resumes.iter().enumerate().filter(|(place, _)| tickets[*place].returns).map(|(place, resume)| {
+        (gateways[(place + 1) % gateways.len()], json!({ "type": "resume", "resume_token": resume }))
+    });
+    match open(&mut crowd, &mut sources, shared, back)? {
+        Some(_) => serve_while(RETURN, &mut crowd, shared),
+        None => Ok(()),
+    }
+}
+
+/// Opens sockets one after the other, each with its first frame, and answers pings meanwhile; with what each comes back.
+/// `None` if it is told to end before all are open.
+fn open(
+    crowd: &mut Crowd,
+    sources: &mut Sources,
+    shared: &Shared,
+    firsts: impl Iterator<Item = (SocketAddr, serde_json::Value)>,
+) -> anyhow::Result<Option<Vec<String>>> {
+    let mut resumes = Vec::new();
+    for (place, (gateway, first)) in firsts.enumerate() {
+        let (opening, resume) = enter(gateway, sources, &first)?;
+        resumes.push(resume);
         crowd.join(opening)?;
         shared.open.fetch_add(1, SeqCst);
         if place % SOME == 0 {
             crowd.serve(Duration::ZERO)?;
         }
         if shared.what.load(SeqCst) == END {
-            return Ok(());
+            return Ok(None);
         }
     }
-    serve_while(RETURN, &mut crowd, shared)
+    Ok(Some(resumes))
 }
 
 /// Answers pings; nobody may be closed meanwhile.

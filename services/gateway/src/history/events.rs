@@ -24,16 +24,16 @@ impl App {
         room.reach_acknowledged().await;
         match self.log.replay(room.conversation, after, size + 1).await? {
             // They reach to the end: what deletes one of them is one of them.
-            Replay::Recovered(events) => Ok(page(room, after, rows(events), size, &HashSet::new())),
+            Replay::Recovered(events) => Ok(page(room, after, rows(events), size, HashSet::new())),
             Replay::More(events) => {
                 let last = events.last().map_or(after, |last| last.seq);
                 if room.remembers(last).await {
-                    return Ok(page(room, after, rows(events), size, &room.deleted_in_memory().await));
+                    return Ok(page(room, after, rows(events), size, room.deleted_in_memory().await));
                 }
                 match self.stored_events(room, after, size).await {
                     Err(fault) if fault.code == ErrorCode::StoreUnavailable => {
                         let deleted = self.deleted_ahead(room, last).await?;
-                        Ok(page(room, after, rows(events), size, &deleted))
+                        Ok(page(room, after, rows(events), size, deleted))
                     }
                     page => page,
                 }
@@ -55,7 +55,7 @@ impl App {
             let tail = self.log.tail(room.conversation, after.max(settled), size + 1).await?;
             events.extend(rows(tail));
         }
-        Ok(page(room, prev, events, size, &deleted))
+        Ok(page(room, prev, events, size, deleted))
     }
 
     /// The messages that the log deletes behind a position, if that is not too far to look.
@@ -84,7 +84,7 @@ fn page(
     mut prev: Seq,
     events: Vec<(Seq, Bytes)>,
     size: usize,
-    deleted: &HashSet<Seq>,
+    mut deleted: HashSet<Seq>,
 ) -> (Vec<EventFrame>, bool) {
     let more = events.len() > size;
     let mut frames = Vec::with_capacity(events.len());
@@ -95,7 +95,6 @@ fn page(
             prev = seq;
         }
     }
-    let mut deleted = deleted.clone();
     deleted.extend(blank::deletions(frames.iter().map(|event| &event.body)));
     frames.iter_mut().filter(|event| blank::holds_content(event, &deleted)).for_each(blank::blank);
     frames.truncate(size);

@@ -2,79 +2,63 @@
 //!
 //! There are no cookies, so nothing is allowed with credentials: a page brings its user's token itself.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::{
-        HeaderMap, HeaderValue, Method, StatusCode,
-        header::{
-            ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-            ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
-        },
-    },
-    middleware::Next,
-    response::Response,
+use axum::http::{
+    HeaderName, Method,
+    header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LINK, LOCATION, ORIGIN, RETRY_AFTER},
 };
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
-const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
-const HEADERS: &str = "authorization, content-type, if-match, x-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+const HEADERS: [HeaderName; 4] = [AUTHORIZATION, CONTENT_TYPE, IF_MATCH, REQUEST_ID];
 /// What of an answer a page may look at, beside its body.
-const EXPOSED: &str = "etag, link, location, ratelimit, ratelimit-policy, retry-after, x-request-id";
-/// Seconds for which a browser need not ask again: as long as browsers remember at most.
-const REMEMBERED_S: &str = "7200";
+const EXPOSED: [HeaderName; 7] = [
+    ETAG,
+    LINK,
+    LOCATION,
+    HeaderName::from_static("ratelimit"),
+    HeaderName::from_static("ratelimit-policy"),
+    RETRY_AFTER,
+    REQUEST_ID,
+];
+/// For which a browser need not ask again: as long as browsers remember at most.
+const REMEMBERED: Duration = Duration::from_secs(7_200);
 
-/// Lets pages of the allowed origins ask.
-pub async fn allow(State(allowed): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+/// Lets pages of these origins ask; `None` where there are none, and an `OPTIONS` is a wrong method like others.
+pub fn allow(allowed: &[String]) -> Option<CorsLayer> {
     if allowed.is_empty() {
-        return next.run(request).await;
+        return None;
     }
-    let origin = allowed_origin(request.headers(), &allowed);
-    let asks_first =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let mut answer = match &origin {
-        Some(_) if asks_first => may_ask(),
-        _ => next.run(request).await,
-    };
-    let headers = answer.headers_mut();
-    headers.append(VARY, HeaderValue::from_static("origin"));
-    if let Some(origin) = origin {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-    }
-    answer
-}
-
-fn allowed_origin(headers: &HeaderMap, allowed: &[String]) -> Option<HeaderValue> {
-    let origin = headers.get(ORIGIN)?;
-    allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
-}
-
-/// The answer to a browser that asks before it asks.
-fn may_ask() -> Response {
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = StatusCode::NO_CONTENT;
-    let headers = answer.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(REMEMBERED_S));
-    answer
+    let allowed = allowed.to_vec();
+    let listed = AllowOrigin::predicate(move |origin, _| allowed.iter().any(|one| one.as_bytes() == origin.as_bytes()));
+    let layer = CorsLayer::new().allow_origin(listed).allow_methods(METHODS).allow_headers(HEADERS);
+    Some(layer.expose_headers(EXPOSED).max_age(REMEMBERED).vary([ORIGIN]))
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, middleware, routing::get};
-    use tower::ServiceExt as _;
+    use axum::{
+        Router,
+        body::Body,
+        extract::Request,
+        http::{
+            StatusCode,
+            header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, VARY},
+        },
+        response::Response,
+        routing::get,
+    };
+    use tower::{ServiceExt as _, util::option_layer};
 
     use super::*;
 
     const PAGE: &str = "https://page.example.com";
 
     async fn ask(allowed: &[&str], method: Method, origin: Option<&str>) -> Response {
-        let allowed: Arc<[String]> = allowed.iter().map(|origin| (*origin).to_owned()).collect();
-        let router =
-            Router::new().route("/", get(async || "hello")).layer(middleware::from_fn_with_state(allowed, allow));
+        let allowed: Vec<String> = allowed.iter().map(|origin| (*origin).to_owned()).collect();
+        let router = Router::new().route("/", get(async || "hello")).layer(option_layer(allow(&allowed)));
         let mut request = Request::builder().method(method).header(ACCESS_CONTROL_REQUEST_METHOD, "GET");
         if let Some(origin) = origin {
             request = request.header(ORIGIN, origin);
@@ -87,9 +71,10 @@ mod tests {
         let first = ask(&[PAGE], Method::OPTIONS, Some(PAGE)).await;
         assert_eq!(
             (first.status(), first.headers()[ACCESS_CONTROL_ALLOW_ORIGIN].as_bytes()),
-            (StatusCode::NO_CONTENT, PAGE.as_bytes())
+            (StatusCode::OK, PAGE.as_bytes())
         );
-        assert_eq!(first.headers()[ACCESS_CONTROL_ALLOW_HEADERS], HEADERS);
+        let headers = first.headers()[ACCESS_CONTROL_ALLOW_HEADERS].as_bytes();
+        assert_eq!(headers, b"authorization,content-type,if-match,x-request-id");
         let then = ask(&[PAGE], Method::GET, Some(PAGE)).await;
         assert_eq!(
             (then.status(), then.headers()[ACCESS_CONTROL_ALLOW_ORIGIN].as_bytes()),

@@ -6,9 +6,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::users::List;
+
+/// What RFC 3986 calls unreserved stays as it is.
+const ALL_BUT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Where a page's successor begins.
 #[derive(Debug, Clone)]
@@ -48,20 +52,9 @@ fn address(uri: &Uri, cursor: &str) -> String {
         ["", "cursor", "before", "after", "around"].contains(&name)
     };
     let stays = uri.query().unwrap_or_default().split('&').filter(|parameter| !begins(parameter));
-    let cursor = format!("cursor={}", encoded(cursor));
+    let cursor = format!("cursor={}", utf8_percent_encode(cursor, ALL_BUT_UNRESERVED));
     let query: Vec<&str> = stays.chain([cursor.as_str()]).collect();
     format!("{}?{}", uri.path(), query.join("&"))
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
 }
 
 #[cfg(test)]

@@ -97,7 +97,8 @@ impl Book {
 
         let seq = extent.last.next();
         let prev = head.map_or(Prev::AskTheLog, Prev::Known);
-        let logged = Logged { seq, prev, at: options.clock.now(), event: append.event.clone(), trace: None };
+        let logged =
+            Logged { seq, prev, at: options.clock.now(), event: append.event.clone(), trace: append.trace.clone() };
         let record = Record { conversation: append.to, nonce: append.nonce, logged };
         extent.last = seq;
         extent.bytes += record.bytes();
@@ -132,6 +133,10 @@ impl Book {
             }
         }
         write(batch, shared)?;
+        // Before anybody can work on them.
+        for (shard, record) in &self.group {
+            record.logged.trace.iter().for_each(|trace| shared.traced.keep(*shard, record.logged.seq, trace));
+        }
         for (of, extent) in shared.shards.iter().zip(&self.extents) {
             of.show(*extent);
         }

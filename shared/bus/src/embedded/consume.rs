@@ -38,9 +38,10 @@ impl Hand {
             self.claim().await?;
         }
         let (claim, record) = self.claimed.pop_front()?;
+        let trace = self.shared.traced.take(self.shard, record.logged.seq);
         Some(Delivery {
             conversation: record.conversation,
-            logged: Logged { prev: Prev::AskTheLog, ..record.logged },
+            logged: Logged { prev: Prev::AskTheLog, trace, ..record.logged },
             redelivered: claim.before,
             settle: Box::new(Settlement { shared: self.shared.clone(), shard: self.shard, claim }),
         })

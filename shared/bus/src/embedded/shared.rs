@@ -18,6 +18,7 @@ use super::{
     Options,
     fan::Fan,
     tables::{Extent, Tables, before},
+    traced::Traced,
     work::Work,
 };
 use crate::{BusError, Doubt, Live, Topic, metrics};
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     pub(super) shards: Vec<Shards>,
     pub(super) live: Arc<Fan<ConversationId, Live>>,
     pub(super) signals: Arc<Fan<Topic, Bytes>>,
+    pub(super) traced: Traced,
     pub(super) closed: CancellationToken,
     /// Appends that were queued and not answered yet.
     pub(super) waiting: AtomicUsize,
@@ -63,6 +65,7 @@ impl Shared {
             shards,
             live: Fan::new(options.live_behind, Some(Live::Doubtful(Doubt::Overflow))),
             signals: Fan::new(SIGNALS_BEHIND, None),
+            traced: Traced::default(),
             closed: CancellationToken::new(),
             waiting: AtomicUsize::new(0),
             tables: RwLock::new(None),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat_protocol::{ConversationId, Seq, Shard};
+use chat_protocol::{ConversationId, Seq, Shard, trace::TraceParent};
 use fjall::Database;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -52,6 +52,7 @@ pub(super) struct Append {
     pub(super) nonce: u128,
     pub(super) event: Bytes,
     pub(super) expect: Option<Seq>,
+    pub(super) trace: Option<Arc<TraceParent>>,
     pub(super) reply: oneshot::Sender<Result<Appended, BusError>>,
 }
 

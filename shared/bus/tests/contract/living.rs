@@ -1,12 +1,12 @@
 //! Live events: only what is stored, in order, and honest about what was missed.
 
 use bytes::Bytes;
-use chat_bus::{Doubt, Live, Prev, Replay, Topic};
-use chat_protocol::{NodeId, Seq};
+use chat_bus::{Doubt, Live, Prev, Replay, Topic, carrying};
+use chat_protocol::{NodeId, Seq, trace::TraceParent};
 use futures_util::{StreamExt, future::join_all};
 use tokio::time::timeout;
 
-use super::world::{PATIENCE, Tuning, World, append, conversation, fresh, hear, hear_event, say, text};
+use super::world::{PATIENCE, Tuning, World, append, conversation, fresh, hear, hear_event, say, text, work};
 
 pub async fn what_is_heard_is_stored_and_in_order<W: World>() {
     let (_world, log) = fresh::<W>().await;
@@ -154,4 +154,18 @@ pub async fn signals_reach_those_who_listen_to_the_topic<W: World>() {
         assert_eq!(signal, Some(Bytes::from("signal")));
         assert!(futures_util::poll!(elsewhere.next()).is_pending());
     }
+}
+
+pub async fn a_trace_goes_with_what_is_appended_inside_it<W: World>() {
+    let (_world, log) = fresh::<W>().await;
+    let room = conversation();
+    let mut live = log.live(room).await.unwrap();
+    let parent = TraceParent { trace: 7, span: 8 };
+    carrying(parent, say(&*log, room, "traced")).await;
+    say(&*log, room, "alone").await;
+    let heard = [hear_event(&mut live).await.trace, hear_event(&mut live).await.trace];
+    assert_eq!(heard.map(|trace| trace.as_deref().copied()), [Some(parent), None], "live");
+    let mut stream = log.consume(log.shard_of(room)).await.unwrap();
+    let worked = [work(&mut stream).await.logged.trace, work(&mut stream).await.logged.trace];
+    assert_eq!(worked.map(|trace| trace.as_deref().copied()), [Some(parent), None], "as work");
 }

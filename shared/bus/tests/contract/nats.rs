@@ -50,6 +50,7 @@ impl World for OnCluster {
 
 async fn connect(url: &str, tuning: Tuning, replicas: usize) -> Box<dyn Log> {
     let options = NatsOptions {
+        traced: true,
         replicas,
         shards: tuning.shards,
         dedupe_window: tuning.dedupe_window,
