@@ -12,7 +12,7 @@ use chat_protocol::{
 };
 use chat_store::EventRow;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     app::App,
@@ -20,8 +20,12 @@ use crate::{
     hub::{Room, Roster},
 };
 
-/// Tries before the caller is told `conflict`.
+/// Other changes that may come between before the caller is told `conflict`.
 pub const TRIES: usize = 3;
+/// The same for anything at all, messages included, which change nothing of what is decided on.
+const APPENDS: usize = 24;
+/// Between two tries, at most: who lost does not come back at the same moment as the others who did.
+const PAUSE_MS: u64 = 20;
 /// Feeds written at once.
 const FEEDS_AT_ONCE: usize = 16;
 /// Events of one feed that are applied at once.
@@ -38,6 +42,38 @@ pub struct Changed {
     pub frame: EventFrame,
 }
 
+/// How often a change is tried anew because something else came first.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    changes: usize,
+    appends: usize,
+    /// Instead of counting.
+    until: Option<Instant>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { changes: TRIES, appends: APPENDS, until: None }
+    }
+}
+
+impl Patience {
+    /// However often, until then: for one of many changes that were asked for at once.
+    pub const fn until(until: Instant) -> Self {
+        Self { changes: 0, appends: 0, until: Some(until) }
+    }
+
+    /// Something came between, which changed what was decided on or did not: whether there is another try.
+    fn lasts(&mut self, changed: bool) -> bool {
+        if let Some(until) = self.until {
+            return Instant::now() < until;
+        }
+        self.changes = self.changes.saturating_sub(usize::from(changed));
+        self.appends = self.appends.saturating_sub(1);
+        self.changes > 0 && self.appends > 0
+    }
+}
+
 impl App {
     /// Decides on the present roster and appends what was decided, unless `decide` says that nothing is to be done.
     pub async fn change(
@@ -46,18 +82,37 @@ impl App {
         by: UserId,
         decide: impl Fn(&Roster) -> Result<Option<Body>, Fault> + Send + Sync,
     ) -> Result<Option<Changed>, Fault> {
+        self.change_patiently(conversation, by, Patience::default(), decide).await
+    }
+
+    /// The same, tried anew for as long as the patience lasts.
+    pub async fn change_patiently(
+        &self,
+        conversation: ConversationId,
+        by: UserId,
+        mut patience: Patience,
+        decide: impl Fn(&Roster) -> Result<Option<Body>, Fault> + Send + Sync,
+    ) -> Result<Option<Changed>, Fault> {
         let room = self.hub.room(conversation).await?;
-        for _ in 0..TRIES {
+        let mut before: Option<Arc<Roster>> = None;
+        loop {
+            // Changes of this gateway wait for each other instead of making each other fail.
+            let one_change = room.one_change().await;
             // The head first: whatever the roster shows beyond it makes the append fail, never the other way round.
             let heads = self.log.heads(&[conversation], true).await?;
             let head = heads.first().copied().flatten().unwrap_or(Seq::ZERO);
             let roster = self.roster_at(&room, head).await?;
+            let changed = before.as_ref().is_some_and(|before| !Arc::ptr_eq(before, &roster));
+            if before.is_some() && !patience.lasts(changed) {
+                return Err(ErrorCode::Conflict.into());
+            }
             let Some(body) = decide(&roster)? else { return Ok(None) };
             let event = Event { at: self.now(), by, body };
             let bytes = event.encode();
             let chance: [u8; 16] = rand::random();
             match self.log.append(conversation, Nonce::hash(&[b"control", &chance]), bytes.clone(), Some(head)).await {
                 Ok(appended) => {
+                    drop(one_change);
                     let frame = EventFrame::new(conversation, room.shard, appended.seq, head, event);
                     self.apply_eagerly(&room, appended.seq, bytes).await;
                     // The caller's next request here finds what this one did.
@@ -66,11 +121,12 @@ impl App {
                     }
                     return Ok(Some(Changed { frame }));
                 }
-                Err(BusError::WrongHead(_)) => {}
+                Err(BusError::WrongHead(_)) => before = Some(roster),
                 Err(err) => return Err(err.into()),
             }
+            drop(one_change);
+            tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
         }
-        Err(ErrorCode::Conflict.into())
     }
 
     /// The newest position of a user's feed, which the store has reached: what is read of them there after this is as
@@ -180,5 +236,23 @@ impl App {
         if let Err(err) = self.store.apply(&[row]).await {
             tracing::warn!(conversation = %room.conversation, error = %err, "left to the persister");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tries(mut patience: Patience, changed: bool) -> usize {
+        1 + std::iter::repeat_with(|| patience.lasts(changed)).take(1_000).take_while(|lasts| *lasts).count()
+    }
+
+    #[test]
+    fn three_tries_against_other_changes_and_more_against_messages() {
+        assert_eq!(tries(Patience::default(), true), TRIES);
+        assert_eq!(tries(Patience::default(), false), APPENDS);
+        let now = Instant::now();
+        assert_eq!(tries(Patience::until(now), true), 1);
+        assert_eq!(tries(Patience::until(now + Duration::from_secs(3_600)), true), 1_001);
     }
 }

@@ -111,3 +111,66 @@ async fn a_public_conversation_is_joined_and_the_newcomer_is_told_on_every_devic
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_are_added_whatever_else_changes_meanwhile() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let alice = world.user("alice").await?;
+    let room = world.makes(&alice, json!({"kind": "group"})).await?;
+    let mut newcomers = Vec::new();
+    for number in 0..100 {
+        newcomers.push(world.user(&format!("user{number}")).await?.id);
+    }
+    let done = std::sync::atomic::AtomicBool::new(false);
+    // Through the other gateway, for as long as it takes.
+    let changes = async {
+        let mut changed = 0;
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            let change = json!({"title": format!("title {changed}")});
+            let answer = world.ask(1, Some(&alice), "PATCH", &room, Some(change)).await?;
+            // One that always comes second may be told so.
+            anyhow::ensure!(["200", "409 conflict"].contains(&answer.refusal().as_str()), "{}", answer.body);
+            changed += 1;
+        }
+        anyhow::Ok(changed)
+    };
+    let added = async {
+        let added = world.does(&alice, "POST", &format!("{room}/members"), json!({"users": newcomers})).await;
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        added
+    };
+    let (changed, added) = tokio::join!(changes, added);
+    assert!(changed? > 0);
+    let expected: Vec<Value> = newcomers.iter().map(|user| json!({"user": user, "status": "ok"})).collect();
+    assert_eq!(added?["items"], json!(expected));
+    assert_eq!(world.does(&alice, "GET", &room, Value::Null).await?["members_count"], 101);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_made_however_much_is_said_meanwhile() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let alice = world.user("alice").await?;
+    let room = world.makes(&alice, json!({"kind": "group"})).await?;
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let (path, done) = (format!("{room}/messages"), &done);
+    let talk = async {
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            world.ask(1, Some(&alice), "POST", &path, Some(json!({"text": "and so on"}))).await?.good()?;
+        }
+        anyhow::Ok(())
+    };
+    let changes = async {
+        for number in 0..30 {
+            world.does(&alice, "PATCH", &room, json!({"title": format!("title {number}")})).await?;
+        }
+        anyhow::Ok(())
+    };
+    let changes = async {
+        let changed = changes.await;
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        changed
+    };
+    let (talked, changed) = tokio::join!(talk, changes);
+    changed.and(talked)
+}

@@ -42,6 +42,8 @@ pub struct Room {
     hub: Weak<Inner>,
     state: Mutex<State>,
     roster: RwLock<Option<Arc<Roster>>>,
+    /// Held while a change is decided on and appended.
+    changing: Mutex<()>,
     /// Held while the roster is loaded, so that one load serves all who wait.
     loading: Mutex<()>,
     /// In a direct conversation: whether one of the two blocks the other.
@@ -83,6 +85,7 @@ impl Room {
             hub: Arc::downgrade(inner),
             state: Mutex::new(State { tail: Tail::at(head), delivered: head, seats: IndexMap::new() }),
             roster: RwLock::new(None),
+            changing: Mutex::default(),
             loading: Mutex::new(()),
             block: parking_lot::Mutex::default(),
             wanted: AtomicU64::new(head.get()),
@@ -141,6 +144,11 @@ impl Room {
         if self.wanted.fetch_max(head.get(), Ordering::AcqRel) < head.get() {
             self.poke.notify_one();
         }
+    }
+
+    /// Held by whoever decides on the roster and appends what was decided.
+    pub async fn one_change(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().await
     }
 
     /// Waits until the room has everything up to `head`.

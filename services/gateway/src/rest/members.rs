@@ -3,7 +3,7 @@
 pub(super) mod role; // as what
 pub(super) mod settings; // what a member set for themselves
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode};
 use chat_auth::{Action, Actor, Place, authorize};
@@ -17,6 +17,7 @@ use chat_protocol::{
 };
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use super::{
@@ -26,13 +27,15 @@ use super::{
 };
 use crate::{
     app::App,
-    control::Changed,
+    control::{Changed, Patience},
     fault::Fault,
     hub::{Room, Roster},
 };
 
 /// Members added together in one request.
 const AT_ONCE: usize = 4;
+/// How long a request that adds many tries anew where other changes of the conversation come first.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A member as others see them; what they set is for their own eyes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -176,6 +179,7 @@ pub async fn add(
     let known: Vec<UserId> = app.store.users(&add.users).await?.into_iter().map(|user| user.id).collect();
     let blockers = app.store.blocked_by(access.user, &add.users).await?;
     app.have_room(&known).await?;
+    let patience = Patience::until(Instant::now() + PATIENCE);
     let mut items: Vec<Added> = Vec::new();
     let mut results = stream::iter(add.users)
         .map(|user| {
@@ -186,7 +190,7 @@ pub async fn add(
                     (true, true) => Err(ErrorCode::Blocked.into()),
                     (true, false) => {
                         let work = Arc::clone(app);
-                        app.complete(async move { join_as(&work, id, access.user, user, role).await }).await
+                        app.complete(async move { join_as(&work, id, access.user, user, role, patience).await }).await
                     }
                 };
                 (user, result)
@@ -222,7 +226,8 @@ pub async fn join(
     if room.member(&roster, access.user).await?.is_none() {
         app.have_room(&[access.user]).await?;
         let (work, role) = (Arc::clone(&app), newcomer(&roster));
-        app.complete(async move { join_as(&work, id, access.user, access.user, role).await }).await?;
+        let joining = async move { join_as(&work, id, access.user, access.user, role, Patience::default()).await };
+        app.complete(joining).await?;
     }
     let roster = room.roster().await?;
     Ok(axum::Json(shown(&app, &room, &roster, access.user, access.user).await?))
@@ -296,7 +301,14 @@ async fn end(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId) -> Re
 }
 
 /// Makes somebody a member, if they are none, and tells their feed.
-async fn join_as(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, role: Role) -> Result<(), Fault> {
+async fn join_as(
+    app: &Arc<App>,
+    id: ConversationId,
+    by: UserId,
+    user: UserId,
+    role: Role,
+    patience: Patience,
+) -> Result<(), Fault> {
     let room = app.hub.room(id).await?;
     let roster = room.roster().await?;
     if by != user && room.is_banned(&roster, user).await? {
@@ -329,7 +341,7 @@ async fn join_as(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, r
         }
         Ok(Some(Body::MemberJoined(MemberChanged { user, role })))
     };
-    if let Some(Changed { frame }) = app.change(id, by, decide).await? {
+    if let Some(Changed { frame }) = app.change_patiently(id, by, patience, decide).await? {
         app.tell(by, vec![(user, added(frame.seq))], frame.id).await;
     }
     Ok(())
