@@ -16,6 +16,8 @@ mod everywhere; // two gateways, also on NATS and CQL
 mod raw; // a WebSocket client
 #[path = "messages/references.rs"]
 mod references; // mentions, replies, forwards
+#[path = "messages/slow.rs"]
+mod slow; // slow mode
 #[path = "people/world.rs"]
 #[expect(dead_code, reason = "what people need beside is used elsewhere")]
 mod world; // gateways, and how they are asked

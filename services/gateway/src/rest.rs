@@ -143,7 +143,7 @@ routes! {
     put "/v1/conversations/{conversation}/bans/{user}" bans::put User Append [NotFound Forbidden Conflict]
     delete "/v1/conversations/{conversation}/bans/{user}" bans::lift User Append [NotFound Forbidden Conflict]
     post "/v1/conversations/{conversation}/messages"
-        messages::send User Append [NotFound NotAMember Forbidden Blocked ClockSkew]
+        messages::send User Append [NotFound NotAMember Forbidden Blocked SlowMode ClockSkew]
     get "/v1/conversations/{conversation}/messages" messages::page User Log [NotFound NotAMember Forbidden]
     post "/v1/conversations/{conversation}/messages/delete"
         messages::delete_many User Append [NotFound NotAMember Forbidden]

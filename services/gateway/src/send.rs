@@ -1,5 +1,7 @@
 //! A message's way into the log: checked, looked up if it may be a late retry, appended once.
 
+mod slow; // slow mode: whether it is the sender's turn
+
 use chat_auth::Action;
 use chat_bus::Nonce;
 use chat_protocol::{
@@ -11,6 +13,7 @@ use chat_protocol::{
 
 use chat_service::traces;
 
+use self::slow::Turn;
 use crate::{app::App, fault::Fault, hub::Room, metrics};
 
 /// Events of the log read at once while a late retry is looked up.
@@ -48,11 +51,16 @@ impl App {
         content::check(&content, now)?;
         let room = self.hub.room(to).await?;
         let roster = room.authorize(by, Action::Send).await?;
+        let sent =
+            |seq, duplicate, mentions| Sent { id: MessageId::new(room.shard, seq), at: now, duplicate, mentions };
+        let turn = self.turn(&room, &roster, by, client_id, now).await?;
+        if let Turn::Earlier(seq) = turn {
+            metrics::duplicate("store");
+            return Ok(sent(seq, true, Vec::new()));
+        }
         if let Some(conversation) = roster.conversation() {
             self.rates.sent_to(to, conversation.kind, now)?;
         }
-        let sent =
-            |seq, duplicate, mentions| Sent { id: MessageId::new(room.shard, seq), at: now, duplicate, mentions };
         let late = self.config.late_lookup && age_ms > limits::CLIENT_ID_LATE.as_millis() as i64;
         if late && let Some(seq) = self.first_with(&room, by, client_id).await? {
             metrics::duplicate("store");
@@ -77,6 +85,8 @@ impl App {
         room.acknowledged(appended.seq);
         if appended.duplicate {
             metrics::duplicate("log");
+        } else {
+            turn.taken(now);
         }
         Ok(sent(appended.seq, appended.duplicate, mentions))
     }

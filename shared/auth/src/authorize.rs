@@ -92,6 +92,8 @@ pub enum Action {
     Pin,
     /// Address everybody; without the right the words stay text.
     MentionAll,
+    /// Send again before the pause of slow mode is over.
+    SkipSlowMode,
     /// Open a thread.
     OpenThread,
     /// See who is a member.
@@ -170,6 +172,7 @@ const fn visitor(action: Action) -> Result<(), ErrorCode> {
         | Action::Delete { .. }
         | Action::Pin
         | Action::MentionAll
+        | Action::SkipSlowMode
         | Action::OpenThread => Err(ErrorCode::NotAMember),
         Action::ListMembers
         | Action::Invite { .. }
@@ -203,6 +206,7 @@ fn member(actor: Actor, action: Action, standing: &Standing, place: Place) -> Re
         Action::Delete { author } => has(Right::DeleteAny) || (author == actor.user && has(Right::DeleteOwn)),
         Action::Pin => has(Right::Pin),
         Action::MentionAll => has(Right::MentionAll),
+        Action::SkipSlowMode => has(Right::SkipSlowMode),
         Action::OpenThread => has(Right::Thread),
         Action::ListMembers => standing.kind != Kind::Broadcast || place.role > Role::Reader,
         Action::Invite { place } => !direct && has(Right::Invite) && grants(place),

@@ -143,7 +143,12 @@ impl<T> Outbox<T> {
         now: Duration,
     ) -> Option<Failed<T>> {
         let place = self.sends.iter().position(|waiting| waiting.send.client_id == client_id)?;
+        let gives_up_at = self.sends.get(place)?.since + self.give_up_after;
         match code.retry() {
+            // Who waits for a turn in slow mode hears at once that it is further away than they would wait.
+            _ if code == ErrorCode::SlowMode && now + retry_after.unwrap_or(PAUSE) >= gives_up_at => {
+                self.sends.remove(place).map(|waiting| Failed::Refused(waiting.send, waiting.waiter))
+            }
             Retry::Yes | Retry::After => {
                 let waiting = self.sends.get_mut(place)?;
                 waiting.state = State::Due(now + retry_after.unwrap_or(PAUSE));

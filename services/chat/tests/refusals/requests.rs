@@ -122,6 +122,7 @@ pub const REFUSED: &[(&str, Request)] = &[
             r#"{"text":"hi","client_id":"{old_client_id}"}"#,
         ),
     ),
+    ("slow_mode", ask("send_message", "ben", "/v1/conversations/{slow}/messages", r#"{"text":"hi"}"#)),
     ("blocked", ask("send_message", "ada", "/v1/conversations/{direct}/messages", r#"{"text":"hi"}"#)),
     ("too_late", ask("edit_message", "ada", "/v1/conversations/{group}/messages/{old_message}", r#"{"text":"new"}"#)),
     (

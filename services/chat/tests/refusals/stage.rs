@@ -100,6 +100,7 @@ impl Stage {
             ("public", json!({"kind": "group", "visibility": "public", "members": [ben]})),
             ("mute", json!({"kind": "group", "members": [ben]})),
             ("full", json!({"kind": "group", "members": [ben]})),
+            ("slow", json!({"kind": "group", "members": [ben], "slow_mode_s": 3_600})),
             ("direct", json!({"kind": "direct", "members": [fay_id]})),
         ] {
             let id = makes(what).await?;
@@ -124,6 +125,8 @@ impl Stage {
         let nothing = ["read", "react", "send", "attach", "edit_own", "delete_own"];
         let muted = json!({"overrides": {"member": {"allow": [], "deny": nothing}}});
         does("PATCH", &format!("/v1/conversations/{mute}"), muted).await?;
+        let slowly = format!("/v1/conversations/{}/messages", self.names["slow"]);
+        asker.good(&self.tokens["ben"], "POST", &slowly, &json!({"text": "hi"})).await?;
         for _ in 0..limits::PINS {
             let pinned = says(&full).await?;
             does("PUT", &format!("/v1/conversations/{full}/pins/{pinned}"), Value::Null).await?;

@@ -11,6 +11,8 @@ mod relations; // bans, and blocks between the two of a direct conversation
 
 mod memory; // what of its history is in memory
 
+mod pace; // slow mode: who sent when (pure)
+
 use std::{
     sync::{
         Arc, Weak,
@@ -24,7 +26,7 @@ use indexmap::IndexMap;
 use parking_lot::RwLock;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
-use self::relations::Block;
+use self::{pace::Pace, relations::Block};
 use super::{Hub, Inner, Roster, Tail};
 use crate::{conn::Conn, fault::Fault};
 
@@ -48,6 +50,10 @@ pub struct Room {
     loading: Mutex<()>,
     /// In a direct conversation: whether one of the two blocks the other.
     block: parking_lot::Mutex<Block>,
+    /// Who sent last, while slow mode is on and somebody it concerns has sent here.
+    pace: parking_lot::Mutex<Option<Pace>>,
+    /// Held while what the pace does not know is read, so that one read serves all who wait.
+    pacing: Mutex<()>,
     /// A head the log is known to have; the room catches up to it.
     wanted: AtomicU64,
     /// The newest position this gateway acknowledged to a sender.
@@ -88,6 +94,8 @@ impl Room {
             changing: Mutex::default(),
             loading: Mutex::new(()),
             block: parking_lot::Mutex::default(),
+            pace: parking_lot::Mutex::default(),
+            pacing: Mutex::default(),
             wanted: AtomicU64::new(head.get()),
             acked: AtomicU64::new(0),
             poke: Notify::new(),

@@ -65,7 +65,7 @@ pub struct Create {
     /// From where on later members may read.
     #[serde(default)]
     history: HistoryAccess,
-    /// Days until messages are removed; 0 = never.
+    /// Days until messages are to be removed; 0 = never. For clients: the server itself removes nothing by it yet.
     #[serde(default)]
     retention_days: u32,
     /// Seconds between two messages of one member; 0 = off.
@@ -176,6 +176,10 @@ fn check(wanted: &Create, by: UserId) -> Result<Vec<UserId>, Fault> {
         }
         if wanted.visibility == Some(Visibility::Public) {
             wrong.push(FieldError::new("visibility", "range", "a direct conversation is private"));
+        }
+        // Nobody could lift it again: neither of the two manages the other.
+        if wanted.slow_mode_s > 0 {
+            wrong.push(FieldError::new("slow_mode_s", "range", "a direct conversation has no slow mode"));
         }
     }
     if !wrong.is_empty() {

@@ -45,7 +45,7 @@ pub struct Send {
     reply_to: Option<MessageId>,
     /// The message that this one repeats; the sender can read it.
     forward_of: Option<Forward>,
-    /// When it is to vanish, within 365 days.
+    /// When it is to vanish, within 365 days. For clients: the server itself removes nothing by it yet.
     expires_at: Option<Timestamp>,
 }
 

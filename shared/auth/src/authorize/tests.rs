@@ -27,6 +27,7 @@ const IN_A_PUBLIC_GROUP: &str = "
     delete other's          + + + F F M N M
     pin                     + + + F F M N M
     mention all             + + + F F M N M
+    skip slow mode          + + + F F M N M
     open thread             + + + + F M N M
     list members            + + + + + F N F
     invite a member         + + + F F F N F
@@ -92,6 +93,7 @@ fn action(name: &str) -> Action {
         "delete other's" => Action::Delete { author: BOB },
         "pin" => Action::Pin,
         "mention all" => Action::MentionAll,
+        "skip slow mode" => Action::SkipSlowMode,
         "open thread" => Action::OpenThread,
         "list members" => Action::ListMembers,
         "invite a member" => Action::Invite { place: place(member) },

@@ -69,6 +69,16 @@ fn what_is_refused_for_good_leaves_alone() {
 }
 
 #[test]
+fn who_would_wait_for_slow_mode_longer_than_they_do_hears_it_at_once() {
+    let mut outbox = outbox(&[(ROOM, 1), (ROOM, 2)]);
+    outbox.take_due(at(0));
+    let mut slow =
+        |number, after| outbox.on_failed(ClientId::from_u128(number), ErrorCode::SlowMode, Some(at(after)), at(1));
+    assert_eq!(slow(1, 58), Some(Failed::Again(send(ROOM, 1))));
+    assert_eq!(slow(2, 59), Some(Failed::Refused(send(ROOM, 2), 2)));
+}
+
+#[test]
 fn a_send_is_given_up_after_its_time_with_what_it_last_heard() {
     let mut outbox = outbox(&[(ROOM, 1)]);
     outbox.take_due(at(0));

@@ -78,7 +78,7 @@ pub struct Settings {
     /// Opaque to the server, at most 4 KiB as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
-    /// Days until messages are removed; 0 = never.
+    /// Days until messages are to be removed; 0 = never. For clients: the server itself removes nothing by it yet.
     #[serde(default)]
     pub retention_days: u32,
     /// Seconds between two messages of one member; 0 = off.

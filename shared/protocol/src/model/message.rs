@@ -59,7 +59,7 @@ pub struct Content {
     /// The message this one repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward_of: Option<Forward>,
-    /// When it is to vanish.
+    /// When it is to vanish. For clients: the server itself removes nothing by it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }

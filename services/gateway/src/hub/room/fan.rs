@@ -44,6 +44,7 @@ impl Room {
         self.wanted.fetch_max(state.tail.head().get(), Ordering::AcqRel);
         self.moved.notify_waiters();
         self.apply_control(&events);
+        self.hear_pace(&events);
         // Whoever an event sends away does not get the ones after it.
         for part in events.split_inclusive(|event| dismisses(event)) {
             self.fan_out(state, part).await;

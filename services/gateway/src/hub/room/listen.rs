@@ -135,6 +135,7 @@ impl Room {
         state.tail = Tail::at(head);
         state.delivered = head;
         self.forget_roster();
+        self.forget_pace();
         metrics::repaired("resync", Duration::ZERO);
         let reason = ResyncReason::Unrepairable;
         let frame =

@@ -49,7 +49,7 @@ pub struct Change {
     /// Opaque to the server, at most 4 KiB.
     #[serde(default, deserialize_with = "present")]
     data: Option<Option<Value>>,
-    /// Days until messages are removed; 0 = never.
+    /// Days until messages are to be removed; 0 = never. For clients: the server itself removes nothing by it yet.
     #[serde(default, deserialize_with = "present")]
     retention_days: Option<Option<u32>>,
     /// Seconds between two messages of one member; 0 = off.
