@@ -3,7 +3,7 @@
 //! The room's tail in memory knows it for who is nearly up to date; for the others a few pages of history do. The work
 //! is bounded: above [`limits::UNREAD`] a number is only "many".
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chat_protocol::{
     Seq, UserId, limits,
@@ -23,14 +23,24 @@ const PAGES: usize = 3;
 pub struct Unread {
     /// Texts of others.
     pub unread: u32,
-    /// Those among them that address the reader, or everybody.
+    /// Those among them that address the reader, or everybody; not of whom the reader blocks.
     pub mentions: u32,
 }
 
 impl App {
     /// What `user` has not seen after `marker`: how far they have read, or where they joined if that is later.
     pub async fn unread(&self, user: UserId, room: &Arc<Room>, marker: Seq) -> Result<Unread, Fault> {
-        let mut seen = Unread::default();
+        let seen = self.unseen(user, room, marker).await?;
+        if seen.called_by.is_empty() {
+            return Ok(seen.without(&HashSet::new()));
+        }
+        // Whoever the reader blocks does not call them. Without the store they are called once too often.
+        let blocks = self.store.blocks(user, None, limits::BLOCKS).await.unwrap_or_default();
+        Ok(seen.without(&blocks.into_iter().map(|block| block.user).collect()))
+    }
+
+    async fn unseen(&self, user: UserId, room: &Arc<Room>, marker: Seq) -> Result<Unseen, Fault> {
+        let mut seen = Unseen::default();
         let mut after = marker;
         for _ in 0..PAGES {
             if let Some(overlay) = room.overlay_after(after).await {
@@ -55,7 +65,15 @@ impl App {
     }
 }
 
-impl Unread {
+/// The same, before it is known whom the reader blocks.
+#[derive(Debug, Default)]
+struct Unseen {
+    unread: u32,
+    /// Who addressed the reader, once for each message.
+    called_by: Vec<UserId>,
+}
+
+impl Unseen {
     /// One more message after the marker.
     fn count(&mut self, reader: UserId, message: &Message) {
         if message.kind != MessageKind::Text || message.by == reader || message.deleted {
@@ -63,8 +81,14 @@ impl Unread {
         }
         self.unread = (self.unread + 1).min(limits::UNREAD);
         if mentions(&message.mentions, reader) {
-            self.mentions = (self.mentions + 1).min(limits::UNREAD);
+            self.called_by.push(message.by);
         }
+    }
+
+    fn without(&self, blocked: &HashSet<UserId>) -> Unread {
+        let mentions = self.called_by.iter().filter(|by| !blocked.contains(by)).count();
+        let mentions = u32::try_from(mentions).unwrap_or(u32::MAX).min(limits::UNREAD);
+        Unread { unread: self.unread, mentions }
     }
 }
 
@@ -104,9 +128,19 @@ mod tests {
     }
 
     fn counted(messages: &[Message]) -> Unread {
-        let mut seen = Unread::default();
+        counted_without(messages, &[])
+    }
+
+    fn counted_without(messages: &[Message], blocked: &[u128]) -> Unread {
+        let mut seen = Unseen::default();
         messages.iter().for_each(|message| seen.count(UserId::from_u128(7), message));
-        seen
+        seen.without(&blocked.iter().copied().map(UserId::from_u128).collect())
+    }
+
+    #[test]
+    fn who_is_blocked_is_unread_and_calls_nobody() {
+        let both = [message(1, &["all"]), message(2, &["all"])];
+        assert_eq!(counted_without(&both, &[1]), Unread { unread: 2, mentions: 1 });
     }
 
     #[test]

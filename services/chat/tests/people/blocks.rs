@@ -63,6 +63,27 @@ async fn who_is_blocked_cannot_draw_the_blocker_in() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_blocked_calls_nobody() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let (alice, bob, carol) = (world.user("alice").await?, world.user("bob").await?, world.user("carol").await?);
+    let room = world.makes(&carol, json!({"kind": "group", "members": [alice.id, bob.id]})).await?;
+    let block = format!("/v1/users/me/blocks/{}", bob.id);
+    world.does(&alice, "PUT", &block, Value::Null).await?;
+    for by in [&bob, &carol] {
+        let text = format!("<@{}>, are you there?", alice.id);
+        world.does(by, "POST", &format!("{room}/messages"), json!({"text": text})).await?;
+    }
+    let counts = async || -> anyhow::Result<(Value, Value)> {
+        let list = world.does(&alice, "GET", "/v1/conversations", Value::Null).await?;
+        Ok((list["items"][0]["unread"].clone(), list["items"][0]["mentions"].clone()))
+    };
+    assert_eq!(counts().await?, (json!(2), json!(1)), "carol's");
+    world.does(&alice, "DELETE", &block, Value::Null).await?;
+    assert_eq!(counts().await?, (json!(2), json!(2)));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_block_is_idempotent_and_of_somebody_else() -> anyhow::Result<()> {
     let world = World::start().await?;
     let (alice, bob) = (world.user("alice").await?, world.user("bob").await?);

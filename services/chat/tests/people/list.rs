@@ -43,6 +43,26 @@ async fn the_newest_comes_first_whatever_its_shard() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_a_moment_ago_is_not_unread() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let (alice, bob) = (world.user("alice").await?, world.user("bob").await?);
+    let room = world.makes(&alice, json!({"kind": "group", "members": [bob.id]})).await?;
+    let mut device = world.socket(0, &bob).await?;
+    let mut other = world.socket(0, &bob).await?;
+    // Faster than markers are written.
+    for number in 0..5 {
+        let text = json!({"text": format!("{number}")});
+        let read = world.does(&alice, "POST", &format!("{room}/messages"), text).await?["seq"].clone();
+        device.says(&json!({"type": "mark", "conversation": id(&room), "read": read})).await?;
+        other.until(|frame| frame["type"] == "marker" && frame["read"] == read).await?;
+        let list = world.does(&bob, "GET", "/v1/conversations", Value::Null).await?;
+        let entry = &list["items"][0];
+        assert_eq!((&entry["unread"], &entry["marker"]["read"]), (&json!(0), &read));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_entry_says_what_a_list_shows() -> anyhow::Result<()> {
     let world = World::start().await?;
     let (alice, bob) = (world.user("alice").await?, world.user("bob").await?);

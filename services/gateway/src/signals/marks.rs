@@ -98,7 +98,6 @@ impl App {
         Ok(marks.pending.lock().known(key).unwrap_or(nothing))
     }
 
-    #[expect(dead_code, reason = "asked for by the conversation list")]
     /// A user's markers, with what the store does not have yet, in the order asked.
     pub async fn markers(&self, user: UserId, here: &[ConversationId]) -> Result<Vec<Option<Marker>>, Fault> {
         let mut markers = Vec::with_capacity(here.len());

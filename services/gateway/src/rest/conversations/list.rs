@@ -45,8 +45,6 @@ const TEXT_CHARS: usize = 200;
 const FEED_EVENTS: usize = 900;
 /// Markers are read again for this long: they are written a moment late, and by gateways whose clocks differ.
 const MARKER_LATE_MS: i64 = 10_000;
-/// Markers read at once.
-const MARKERS: usize = 500;
 
 /// A page of the list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -125,7 +123,7 @@ pub async fn list(State(app): State<Arc<App>>, Caller(access): Caller, query: Qu
 async fn entries(app: &Arc<App>, user: UserId, page: Vec<Recent>) -> Result<Vec<Shown>, Fault> {
     let ids: Vec<ConversationId> = page.iter().map(|recent| recent.membership.conversation).collect();
     let settings = app.store.member_settings(user, &ids).await?;
-    let markers = app.store.markers(user, &ids).await?;
+    let markers = app.markers(user, &ids).await?;
     let items: Vec<Option<Shown>> = stream::iter(page.into_iter().zip(settings).zip(markers))
         .map(|((recent, settings), marker)| entry(app, user, recent, settings, marker))
         .buffered(AT_ONCE)
@@ -226,11 +224,9 @@ impl Changed {
     async fn by_markers(&mut self, app: &Arc<App>, user: UserId, all: &[Recent]) -> Result<(), Fault> {
         let from = self.since.at.plus_ms(-MARKER_LATE_MS);
         let ids: Vec<ConversationId> = all.iter().map(|recent| recent.membership.conversation).collect();
-        for some in ids.chunks(MARKERS) {
-            let markers = app.store.markers(user, some).await?;
-            let moved = some.iter().zip(markers).filter(|(_, marker)| marker.is_some_and(|marker| marker.at >= from));
-            self.own.extend(moved.map(|(id, _)| *id));
-        }
+        let markers = app.markers(user, &ids).await?;
+        let moved = ids.iter().zip(markers).filter(|(_, marker)| marker.is_some_and(|marker| marker.at >= from));
+        self.own.extend(moved.map(|(id, _)| *id));
         Ok(())
     }
 }
