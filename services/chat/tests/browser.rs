@@ -10,6 +10,8 @@ mod keys; // the keyboard, the looks, a narrow window
 mod leaving; // a gateway that goes away
 #[path = "browser/limits.rs"]
 mod limits; // who is too quick
+#[path = "browser/managing.rs"]
+mod managing; // slow mode, rights, many deleted at once
 #[path = "browser/person.rs"]
 mod person; // who sits at a tab, and what they do there
 #[path = "browser/roles.rs"]

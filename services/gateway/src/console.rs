@@ -73,6 +73,7 @@ files! {
     "/console/notices.js"                  "notices.js"                 JS;
     "/console/mentions.js"                 "mentions.js"                JS;
     "/console/rights.js"                   "rights.js"                  JS;
+    "/console/pace.js"                     "pace.js"                    JS;
     "/console/blocks.js"                   "blocks.js"                  JS;
     "/console/actions.js"                  "actions.js"                 JS;
     "/console/users.js"                    "users.js"                   JS;
@@ -94,6 +95,7 @@ files! {
     "/console/view_text.js"                "view_text.js"               JS;
     "/console/view_tools.js"               "view_tools.js"              JS;
     "/console/view_reactors.js"            "view_reactors.js"           JS;
+    "/console/view_selection.js"           "view_selection.js"          JS;
     "/console/view_forward.js"             "view_forward.js"            JS;
     "/console/view_composer.js"            "view_composer.js"           JS;
     "/console/view_mentions.js"            "view_mentions.js"           JS;
@@ -102,6 +104,8 @@ files! {
     "/console/view_panel.js"               "view_panel.js"              JS;
     "/console/view_details.js"             "view_details.js"            JS;
     "/console/view_members.js"             "view_members.js"            JS;
+    "/console/view_settings.js"            "view_settings.js"           JS;
+    "/console/view_rights.js"              "view_rights.js"             JS;
     "/console/view_pins.js"                "view_pins.js"               JS;
     "/console/view_presence.js"            "view_presence.js"           JS;
     "/console/view_status.js"              "view_status.js"             JS;

@@ -2,6 +2,8 @@
 
 import { addresses } from "./store.js";
 
+const ERASED_AT_ONCE = 100;
+
 export class Actions {
   #chat;
 
@@ -27,6 +29,16 @@ export class Actions {
 
   async erase(conversation, message) {
     await this.#chat.rest.erase(conversation.id, message.id);
+  }
+
+  /** Answers how many stayed. */
+  async eraseMany(conversation, ids) {
+    let kept = 0;
+    for (let from = 0; from < ids.length; from += ERASED_AT_ONCE) {
+      const { items } = await this.#chat.rest.eraseMany(conversation.id, ids.slice(from, from + ERASED_AT_ONCE));
+      kept += items.filter(({ code }) => code).length;
+    }
+    return kept;
   }
 
   /** Shown at once; taken back if the server refuses. */

@@ -44,10 +44,11 @@ export class Chat {
     this.me = session.user.id;
     this.rest = new Rest(session);
     this.users = new Users(this.rest, changed);
-    this.store = new Store(this.me);
+    this.store = new Store(this.me, (user) => this.blocks.has(user));
     this.profile = session.user;
     this.users.put(session.user);
     const clock = new Clock();
+    this.clock = clock;
     this.mint = new Mint(clock);
     const say = (frame) => this.connection.say(frame);
     const { me, rest, store, users, mint } = this;

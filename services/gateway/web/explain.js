@@ -27,8 +27,8 @@ const WORDS = {
 export function explain({ code, message, retryAfterMs, errors = [] }) {
   const fields = errors.map(({ field, detail }) => (field ? `${readable(field)}: ${detail}` : detail)).join(" · ");
   if (fields) return fields;
-  if (code === "rate_limited" || code === "slow_mode")
-    return `That was a lot at once. Try again in ${seconds(retryAfterMs)}.`;
+  if (code === "slow_mode") return `Slow mode: ${message ?? `next message in ${seconds(retryAfterMs)}`}.`;
+  if (code === "rate_limited") return `That was a lot at once. Try again in ${seconds(retryAfterMs)}.`;
   const words = WORDS[code];
   if (!words) return message;
   const plain = !message || message === code || message.toLowerCase() === readable(code);

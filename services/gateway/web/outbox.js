@@ -112,7 +112,10 @@ export class Outbox {
     const entry = this.#entries.get(error.client_id);
     if (!entry) return;
     if (error.code === "clock_skew") return this.#remint(entry, error);
-    if (!PASSING.has(error.code) || Date.now() - entry.since > GIVE_UP_MS) return this.#fail(entry, error);
+    // Who must wait for long is told, and sends it themselves: nobody expects their words an hour later.
+    const { retry_after_ms: wait = 0 } = error;
+    const late = Date.now() + wait - entry.since > GIVE_UP_MS;
+    if (!PASSING.has(error.code) || late) return this.#fail(entry, error);
     entry.code = error.code;
     this.#rest(entry, (error.retry_after_ms ?? 1000) + Math.random() * 500);
   }

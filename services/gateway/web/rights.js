@@ -12,6 +12,9 @@ const ADDED = {
   owner: ["delete_conversation"],
 };
 
+/** All there are, in the order in which roles come to them. */
+export const RIGHTS = ROLES.flatMap((role) => ADDED[role]);
+
 const rank = (role) => ROLES.indexOf(role);
 
 function rightsOf(role, { kind, overrides = {} }) {
@@ -23,9 +26,26 @@ function rightsOf(role, { kind, overrides = {} }) {
   return rights;
 }
 
+/** What a role may do in a conversation. */
+export const ofRole = (role, info) => rightsOf(role, info);
+
+/** What its reader may do. */
+export const ownRights = (info) => (info.role === undefined ? new Set() : rightsOf(info.role, info));
+
 /** Whether the reader of a conversation may do something in it. */
-export function may(right, info) {
-  return info.role !== undefined && rightsOf(info.role, info).has(right);
+export const may = (right, info) => ownRights(info).has(right);
+
+/** What has to be set for roles to have exactly the rights of `wanted`; of the other roles it stays as it is. */
+export function overriding(info, wanted) {
+  const overrides = { ...info.overrides };
+  for (const [role, rights] of wanted) {
+    const usual = rightsOf(role, { kind: info.kind });
+    const allow = RIGHTS.filter((right) => rights.has(right) && !usual.has(right));
+    const deny = RIGHTS.filter((right) => !rights.has(right) && usual.has(right));
+    if (allow.length + deny.length > 0) overrides[role] = { allow, deny };
+    else delete overrides[role];
+  }
+  return overrides;
 }
 
 /** Whether they may act on somebody of this role: never on an equal. */

@@ -9,9 +9,11 @@ const PREVIEW = 300;
 export class Store {
   conversations = new Map();
   #me;
+  #isBlocked;
 
-  constructor(me) {
+  constructor(me, isBlocked) {
     this.#me = me;
+    this.#isBlocked = isBlocked;
   }
 
   get(id) {
@@ -147,7 +149,8 @@ export class Store {
     if (conversation.timeline.keeps) conversation.timeline.put(message);
     if (data.deleted) return;
     this.#touch(conversation, message);
-    if (by !== this.#me && data.kind !== "system") conversation.unread.add(seq, id, addresses(data, this.#me));
+    if (by === this.#me || data.kind === "system") return;
+    conversation.unread.add(seq, id, addresses(data, this.#me) && !this.#isBlocked(by));
   }
 
   #deleted(conversation, version, ids) {

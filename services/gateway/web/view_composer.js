@@ -2,6 +2,7 @@
 
 import { h, icon } from "./dom.js";
 import { toLine } from "./mentions.js";
+import { countdown, pauseOf, pauseWords, waitMs } from "./pace.js";
 import { attempt } from "./view_dialog.js";
 import { pickEmoji } from "./view_emoji.js";
 import { MentionList } from "./view_mentions.js";
@@ -30,6 +31,8 @@ export class Composer {
     onblur: () => this.#chat.typing.rest(),
   });
   #count = h("span", { class: "count", "aria-live": "polite" });
+  #pace = h("p", { class: "pace", id: "pace", hidden: true });
+  #paced = null; // when the pause is looked at again
   #button = h("button", { class: "send", id: "send", "aria-label": "Send", title: "Send (Enter)" }, icon("send"));
 
   constructor(chat, on) {
@@ -41,7 +44,7 @@ export class Composer {
     const smile = h("button", { ...emoji, onclick: insert }, icon("smile"));
     const line = h("div", { class: "composer-line" }, this.#text, this.#count, smile, this.#button);
     const onsubmit = (event) => this.#onSubmit(event);
-    this.element = h("form", { class: "composer", onsubmit }, this.#mentions.element, this.#context, line);
+    this.element = h("form", { class: "composer", onsubmit }, this.#mentions.element, this.#context, line, this.#pace);
   }
 
   /** The message that is being edited. */
@@ -64,6 +67,7 @@ export class Composer {
     if (appears) this.#fit();
     const words = `Message ${this.#chat.title(conversation)}`;
     if (this.#text.placeholder !== words) this.#text.placeholder = words;
+    this.#drawPace();
   }
 
   focus() {
@@ -126,6 +130,31 @@ export class Composer {
     this.#context.replaceChildren(mark, h("div", {}, h("strong", {}, title), words), cancel);
   }
 
+  // Of slow mode: that there is a pause, and how much of it is left.
+  #drawPace() {
+    clearTimeout(this.#paced);
+    const { current } = this.#chat;
+    const pause = current && !this.element.hidden ? pauseOf(current.info) : 0;
+    const left = this.#waitMs();
+    this.#pace.hidden = pause === 0;
+    this.#pace.classList.toggle("waits", left > 0);
+    const words = left > 0 ? `next message in ${countdown(left)}` : `${pauseWords(pause)} between messages`;
+    if (pause > 0 && this.#pace.textContent !== `Slow mode: ${words}`) this.#pace.textContent = `Slow mode: ${words}`;
+    this.#allow();
+    if (left > 0) this.#paced = setTimeout(() => this.#drawPace(), left % 1_000 || 1_000);
+  }
+
+  #waitMs() {
+    const { current, me, clock, outbox } = this.#chat;
+    return current ? waitMs(current, me, clock.now(), outbox.of(current.id)) : 0;
+  }
+
+  #allow() {
+    const chars = [...this.#text.value].length;
+    const waits = !this.#about.edit && this.#waitMs() > 0;
+    this.#button.disabled = this.#text.value.trim() === "" || chars > TEXT_CHARS || waits;
+  }
+
   #onInput() {
     this.#fit();
     this.#mentions.update();
@@ -137,7 +166,7 @@ export class Composer {
     const chars = [...this.#text.value].length;
     this.#count.textContent = chars > TEXT_CHARS * 0.9 ? `${chars} / ${TEXT_CHARS}` : "";
     this.#count.classList.toggle("over", chars > TEXT_CHARS);
-    this.#button.disabled = this.#text.value.trim() === "" || chars > TEXT_CHARS;
+    this.#allow();
     if (GROWS) return;
     // Browsers that do not let a field grow with its text: measured, which lays out all messages anew.
     this.#text.style.height = "auto";

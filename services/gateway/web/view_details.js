@@ -1,11 +1,14 @@
 // All about one conversation: what it is called, who is in it, what one may do with it.
 
-import { avatar, copy, field, h, icon, reconcile, toast } from "./dom.js";
+import { avatar, copy, h, icon, reconcile } from "./dom.js";
+import { pauseWords } from "./pace.js";
 import { may } from "./rights.js";
 import { leave, linkTo } from "./view_conversation_menu.js";
-import { attempt, choice, confirm, idLine, show } from "./view_dialog.js";
+import { confirm, idLine } from "./view_dialog.js";
 import { MemberList } from "./view_members.js";
 import { face, presenceWords } from "./view_presence.js";
+import { showRights } from "./view_rights.js";
+import { showSettings } from "./view_settings.js";
 
 /** For the panel. */
 export class Details {
@@ -35,7 +38,7 @@ export class Details {
       ? [this.#chat.users.handle(peer), presenceWords(this.#chat, peer)].filter(Boolean).join(" · ")
       : kindWords(info);
     const picture = peer ? this.#chat.users.picture(peer) : info.avatar_url;
-    const edit = { class: "quiet small", type: "button", id: "edit-conversation" };
+    const edit = { class: "quiet small", type: "button" };
     const make = () =>
       h(
         "div",
@@ -45,7 +48,22 @@ export class Details {
         h("p", { class: "hint" }, words),
         info.topic ? h("p", { class: "topic" }, info.topic) : null,
         may("manage", info) && info.kind !== "direct"
-          ? h("button", { ...edit, onclick: () => showSettings(this.#chat, this.#conversation) }, icon("edit"), "Edit")
+          ? h(
+              "div",
+              { class: "details-acts" },
+              h(
+                "button",
+                { ...edit, id: "edit-conversation", onclick: () => showSettings(this.#chat, this.#conversation) },
+                icon("edit"),
+                "Edit",
+              ),
+              h(
+                "button",
+                { ...edit, id: "edit-rights", onclick: () => showRights(this.#chat, this.#conversation) },
+                icon("star"),
+                "Rights",
+              ),
+            )
           : null,
       );
     const dot = this.#chat.presence.of(peer)?.state;
@@ -105,50 +123,8 @@ export class Details {
   }
 }
 
-function kindWords({ kind, visibility }) {
+function kindWords({ kind, visibility, slow_mode_s: pause }) {
   const name = kind === "broadcast" ? "broadcast" : "group";
-  return visibility === "public" ? `Public ${name}: everybody with the link may join` : `Private ${name}`;
-}
-
-/** Title, topic, picture, who may join; refused if somebody else changed it meanwhile. */
-function showSettings(chat, conversation) {
-  const { info } = conversation;
-  const text = (id, value, props) =>
-    h("input", { id, type: "text", autocomplete: "off", value: value ?? "", ...props });
-  const title = text("edit-title", info.title, { maxlength: 128 });
-  const topic = h("textarea", { id: "edit-topic", rows: 3, maxlength: 1_024 });
-  topic.value = info.topic ?? "";
-  const picture = text("edit-picture", info.avatar_url, { type: "url", maxlength: 512, placeholder: "https://…" });
-  const options = [
-    ["private", "Private"],
-    ["public", "Public"],
-  ];
-  const visibility = choice("visibility", options, info.visibility, () => {});
-  const parts = [
-    field("edit-title", "Title", title),
-    field("edit-topic", "Topic", topic),
-    field("edit-picture", "Address of a picture", picture),
-    field(null, "Who can join", visibility.element),
-  ];
-  // What was read is what is changed: its version goes along.
-  let { version } = info;
-  const submit = h("button", { class: "primary", type: "submit", id: "save" }, "Save");
-  const close = show("Edit the conversation", parts, [submit], async () => {
-    const filled = (input) => input.value.trim() || null;
-    const body = {
-      title: filled(title),
-      topic: filled(topic),
-      avatar_url: filled(picture),
-      visibility: visibility.value,
-    };
-    try {
-      await chat.actions.change(conversation, body, version);
-    } catch (problem) {
-      if (problem.code !== "precondition_failed") throw problem;
-      await attempt(async () => ({ version } = await chat.rest.conversation(conversation.id)));
-      throw new Error("Somebody changed it meanwhile. Save again to replace what they set.");
-    }
-    close();
-    toast("Saved.");
-  });
+  const who = visibility === "public" ? `Public ${name}: everybody with the link may join` : `Private ${name}`;
+  return pause > 0 ? `${who} · slow mode: ${pauseWords(pause)}` : who;
 }

@@ -31,6 +31,7 @@ const KEYS = [
       ["R", "Reply"],
       ["E", "Edit"],
       ["+", "React"],
+      ["X", "Choose, to delete several"],
       ["Delete", "Delete"],
       ["Enter", "More"],
     ],

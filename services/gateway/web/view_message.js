@@ -24,7 +24,9 @@ export function messageRow(view, row, { together, readers, tick }) {
     (id) => id && id !== "all" && id !== "here",
   );
   const named = people.map((id) => users.name(id));
-  const flags = { mine, theirs: !mine, first: !together, calls, pinned: row.pinned, edited: view.editing === row.id };
+  const chosen = view.chosen.has(row.id);
+  const flags = { mine, theirs: !mine, first: !together, calls, chosen, pinned: row.pinned };
+  flags.edited = view.editing === row.id;
   const classes = ["message", state, ...Object.keys(flags).filter((flag) => flags[flag])].join(" ");
   const make = () => element(view, row, { classes, state, together, hidden, quoted, source, readers, tick });
   return {
@@ -145,12 +147,11 @@ function note({ chat }, row, state) {
     );
   }
   if (state === "done" || !row.code) return null;
-  const quick = row.code === "rate_limited" || row.code === "slow_mode";
-  return h(
-    "p",
-    { class: "hint" },
-    quick ? "You write fast: it is sent in a moment." : "The server is busy: trying again.",
-  );
+  const words = {
+    rate_limited: "You write fast: it is sent in a moment.",
+    slow_mode: "Slow mode: it is sent as soon as it may.",
+  };
+  return h("p", { class: "hint" }, words[row.code] ?? "The server is busy: trying again.");
 }
 
 function ticks({ name, words }) {

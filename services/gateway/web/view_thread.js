@@ -7,6 +7,7 @@ import { Composer } from "./view_composer.js";
 import { attempt } from "./view_dialog.js";
 import { ThreadHead } from "./view_head.js";
 import { rowsOf } from "./view_rows.js";
+import { Selection } from "./view_selection.js";
 import { Tools } from "./view_tools.js";
 
 const NEAR_PX = 80;
@@ -38,6 +39,7 @@ export class Thread {
   #typing = h("p", { class: "typing", "aria-live": "polite" });
   #readOnly = h("p", { class: "read-only", hidden: true });
   #composer;
+  #selection;
   #body;
   #nothing;
 
@@ -48,7 +50,9 @@ export class Thread {
       sent: () => this.#toBottom(),
       editing: () => chat.changed(),
     });
+    this.#selection = new Selection(chat, () => chat.changed());
     new Tools(chat, this.#rows, {
+      selection: this.#selection,
       reply: (message) => this.#composer.reply(message),
       edit: (message) => this.#composer.edit(message),
       jump: (id) => this.jumpTo(id),
@@ -56,7 +60,14 @@ export class Thread {
       profile: on.person,
     });
     const body = h("div", { class: "thread-body" }, this.#banner, this.#above, this.#scroll, this.#jump);
-    const foot = h("div", { class: "thread-foot" }, this.#readOnly, this.#composer.element, this.#typing);
+    const foot = h(
+      "div",
+      { class: "thread-foot" },
+      this.#selection.element,
+      this.#readOnly,
+      this.#composer.element,
+      this.#typing,
+    );
     this.#body = h("div", { class: "thread-open" }, this.#head.element, body, foot);
     this.#nothing = h(
       "div",
@@ -82,6 +93,7 @@ export class Thread {
     if (fresh) this.#enter(current);
     this.#head.draw(current);
     this.#drawBanner();
+    this.#selection.draw(current);
     this.#drawRows(current, fresh);
     this.#drawAbove(current);
     this.#drawFoot(current);
@@ -93,7 +105,7 @@ export class Thread {
 
   /** Answers whether there was something to leave. */
   cancel() {
-    if (this.#composer.cancel()) return true;
+    if (this.#selection.clear() || this.#composer.cancel()) return true;
     if (!this.#rows.contains(document.activeElement)) return false;
     this.focus();
     return true;
@@ -124,6 +136,7 @@ export class Thread {
     this.#stick = true;
     this.#rows.replaceChildren();
     this.#revealed.clear();
+    this.#selection.ids.clear();
     this.#composer.enter(conversation);
   }
 
@@ -150,7 +163,8 @@ export class Thread {
       this.draw();
     };
     const editing = this.#composer.editing;
-    const rows = rowsOf({ chat: this.#chat, conversation, revealed: this.#revealed, reveal, editing });
+    const { ids: chosen } = this.#selection;
+    const rows = rowsOf({ chat: this.#chat, conversation, revealed: this.#revealed, reveal, editing, chosen });
     reconcile(this.#rows, rows);
     if (fresh || this.#stick) this.#toBottom();
     else if (anchor?.isConnected) box.scrollTop = anchor.offsetTop - offset;

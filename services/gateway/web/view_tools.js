@@ -8,10 +8,14 @@ import { pickEmoji } from "./view_emoji.js";
 import { showForward } from "./view_forward.js";
 import { menu } from "./view_menu.js";
 import { showReactors } from "./view_reactors.js";
+import { mayErase } from "./view_selection.js";
 
 const EDIT_WITHIN_MS = 24 * 3_600_000;
 
-/** One bar, which moves to the message that somebody points at. `on`: `{reply, edit, jump, source, profile}`. */
+/**
+ * One bar, which moves to the message that somebody points at. `on`: `{reply, edit, jump, source, profile}`, and the
+ * `selection` of messages.
+ */
 export class Tools {
   #chat;
   #rows;
@@ -68,6 +72,12 @@ export class Tools {
     const button = target.closest("button");
     const mention = target.closest(".mention[data-user]");
     const row = target.closest(".message");
+    const chosen = this.#on.selection.isOpen ? this.#message(row) : null;
+    if (chosen) {
+      // One after the other, until they are deleted or let go.
+      if (!chosen.deleted && this.#mayErase(chosen)) this.#on.selection.toggle(chosen);
+      return;
+    }
     if (mention) return this.#on.profile(mention.dataset.user, mention);
     if (!button || !row) return;
     const { profile, jump, emoji, act, source } = button.dataset;
@@ -98,8 +108,7 @@ export class Tools {
   }
 
   #mayErase(message) {
-    const { info } = this.#chat.current;
-    return may("delete_any", info) || (message.by === this.#chat.me && may("delete_own", info));
+    return mayErase(this.#chat, this.#chat.current, message);
   }
 
   #menu(message, anchor) {
@@ -118,6 +127,7 @@ export class Tools {
           row("reactors", "people", "Who reacted", () => showReactors(this.#chat, current, message)),
         row("copy", "copy", "Copy text", () => copy(this.#chat.members.toPlain(message))),
         this.#mayErase(message) ? null : false,
+        this.#mayErase(message) && row("choose", "check", "Choose several", () => this.#on.selection.toggle(message)),
         this.#mayErase(message) && row("delete", "trash", "Delete…", () => this.#erase(message), { danger: true }),
       ].filter((one) => one !== false && one !== undefined),
     );
@@ -155,6 +165,7 @@ export class Tools {
       r: () => this.#on.reply(message),
       e: () => this.#mayEdit(message) && this.#on.edit(message),
       "+": () => pickEmoji(more, (emoji) => this.#react(message, emoji)),
+      x: () => this.#mayErase(message) && this.#on.selection.toggle(message),
       Delete: () => this.#mayErase(message) && this.#erase(message),
       Enter: () => this.#menu(message, more),
     }[event.key];

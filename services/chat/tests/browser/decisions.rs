@@ -19,6 +19,7 @@ async fn what_the_console_decides_by_itself_is_what_is_written() -> anyhow::Resu
         after_a_close_it_does_what_the_table_says(&tab).await?;
         styles_come_back_as_they_were_typed(&tab).await?;
         mentions_are_members_and_nothing_else(&tab).await?;
+        a_pause_is_counted_from_ones_own_last_message(&tab).await?;
         unread_is_derived_and_never_counted_twice(&tab).await?;
         a_reaction_counts_once_however_often_it_is_heard(&tab).await?;
         ensure!(tab.complaints().is_empty(), "{:?}", tab.complaints());
@@ -45,6 +46,13 @@ async fn rights_are_those_of_the_server(tab: &Tab) -> anyhow::Result<()> {
     ensure!(ask(tab, "rights", &format!("it.may('send', {denied})")).await? == false, "an override takes it away");
     let moderator = json!({ "role": "moderator", "kind": "group" });
     ensure!(ask(tab, "rights", &format!("it.outranks({moderator}, 'moderator')")).await? == false, "not an equal");
+    // What is set for a role to have exactly these rights; other roles keep theirs.
+    let info =
+        json!({ "kind": "group", "overrides": { "guest": { "deny": ["send"] }, "member": { "allow": ["ban"] } } });
+    let wanted = "new Map([['member', new Set(['read', 'pin'])], ['reader', it.ofRole('reader', { kind: 'group' })]])";
+    let set = ask(tab, "rights", &format!("it.overriding({info}, {wanted})")).await?;
+    let denied = ["react", "send", "attach", "edit_own", "delete_own", "thread"];
+    ensure!(set == json!({ "guest": { "deny": ["send"] }, "member": { "allow": ["pin"], "deny": denied } }), "{set}");
     Ok(())
 }
 
@@ -83,6 +91,30 @@ async fn mentions_are_members_and_nothing_else(tab: &Tab) -> anyhow::Result<()> 
     ensure!(sent == json!(format!("<@{ada}>, @adam x@ada <@all>.")), "{sent}");
     let sent = ask(tab, "mentions", &format!("it.toWire('@all', {find}, false)")).await?;
     ensure!(sent == "@all", "without the right it stays text: {sent}");
+    Ok(())
+}
+
+async fn a_pause_is_counted_from_ones_own_last_message(tab: &Tab) -> anyhow::Result<()> {
+    let at = |seconds: i64| chat_protocol::Timestamp::from_ms(seconds * 1_000);
+    let rows =
+        json!([{"by": "me", "at": at(100)}, {"by": "me", "at": at(130), "notice": "x"}, {"by": "you", "at": at(150)}]);
+    let sent = json!([{"state": "failed", "at": at(145)}, {"state": "sent", "at": at(140)}]);
+    for (role, waiting, now, left) in [
+        ("member", json!([]), 110, 50_000),
+        ("member", json!([]), 160, 0),
+        ("member", sent.clone(), 160, 40_000),
+        ("moderator", sent, 160, 0),
+    ] {
+        let info = json!({ "role": role, "kind": "group", "slow_mode_s": 60 });
+        let of = json!({ "info": info, "timeline": { "rows": rows } });
+        let found = ask(tab, "pace", &format!("it.waitMs({of}, 'me', {}, {waiting})", now * 1_000)).await?;
+        ensure!(found == json!(left), "{role} at {now}: {found}");
+    }
+    let words = "[5, 60, 90, 300, 3600, 21600].map(it.pauseWords)";
+    let words = ask(tab, "pace", words).await?;
+    ensure!(words == json!(["5 seconds", "a minute", "90 seconds", "5 minutes", "an hour", "6 hours"]), "{words}");
+    let left = ask(tab, "pace", "[500, 61000, 3605000].map(it.countdown)").await?;
+    ensure!(left == json!(["0:01", "1:01", "1:00:05"]), "{left}");
     Ok(())
 }
 

@@ -144,6 +144,17 @@ impl Person {
         self.finds(text, &press).await
     }
 
+    /// Clicks on the message with this text, once.
+    pub async fn touches(&self, text: &str) -> anyhow::Result<()> {
+        let click = format!(
+            "(() => {{ const it = {}; it?.querySelector('.text').click(); return Boolean(it); }})()",
+            message(text)
+        );
+        let there: bool = self.tab.see(&click).await?;
+        ensure!(there, "there is no message {text}");
+        Ok(())
+    }
+
     /// Chooses something from the menu of a member, in the details.
     pub async fn does_to(&self, name: &str, act: &str) -> anyhow::Result<()> {
         let opens = "const more = it?.querySelector('[data-act=member]'); more?.click(); return Boolean(more);";
