@@ -32,6 +32,8 @@ const FEEDS_AT_ONCE: usize = 16;
 const FEED_PAGE: usize = 100;
 /// Tries for one feed.
 const FEED_TRIES: u32 = 5;
+/// For the changes of the same conversation that were asked for before.
+const TURN_DEADLINE: Duration = Duration::from_secs(5);
 /// Until this gateway's own roster shows what it appended.
 const ROSTER_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -96,8 +98,9 @@ impl App {
         let room = self.hub.room(conversation).await?;
         let mut before: Option<Arc<Roster>> = None;
         loop {
-            // Changes of this gateway wait for each other instead of making each other fail.
-            let one_change = room.one_change().await;
+            // Changes of this gateway wait for each other instead of making each other fail; behind a log that is slow
+            // not for long.
+            let one_change = timeout(TURN_DEADLINE, room.one_change()).await.ok();
             // The head first: whatever the roster shows beyond it makes the append fail, never the other way round.
             let heads = self.log.heads(&[conversation], true).await?;
             let head = heads.first().copied().flatten().unwrap_or(Seq::ZERO);

@@ -23,6 +23,8 @@ use crate::{
 
 /// Pages read at most of what was sent before the room was opened.
 const PAGES: usize = 50;
+/// For somebody else who reads them.
+const READ_DEADLINE: Duration = Duration::from_secs(5);
 /// For a room that lags to hear what was sent through another gateway.
 const CATCH_UP_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -115,8 +117,8 @@ impl App {
         if room.knows_pace(since) {
             return;
         }
-        let _one_read = room.one_pacing().await;
-        if room.knows_pace(since) {
+        let one_read = timeout(READ_DEADLINE, room.one_pacing()).await;
+        if one_read.is_err() || room.knows_pace(since) {
             return;
         }
         // Listens first, reads then: nothing falls in between.
@@ -126,6 +128,7 @@ impl App {
             let page = match self.history(room, cursor, limits::PAGE_MAX).await {
                 Ok(page) => page,
                 Err(fault) => {
+                    room.excuse_pace();
                     tracing::warn!(conversation = %room.conversation, code = %fault.code, "slow mode knows too little");
                     return;
                 }

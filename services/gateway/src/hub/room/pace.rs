@@ -10,12 +10,16 @@ use crate::delivery::Delivery;
 
 /// Senders that are remembered: as many as a group has members. Beyond it the one who waited longest is forgotten.
 const SENDERS: usize = limits::MEMBERS;
+/// Between two tries to read what was sent before.
+const EXCUSED_MS: i64 = 10_000;
 
 /// When everybody sent last, as far back as is known. Pure.
 #[derive(Debug)]
 pub(super) struct Pace {
     /// Everything that was sent from then on was heard or read.
     since: Timestamp,
+    /// It could not be read: until then what is known is enough.
+    excused_until: Timestamp,
     last: HashMap<UserId, Sent>,
     /// A message that is being appended: nobody sends a second one beside it.
     pending: HashMap<UserId, ClientId>,
@@ -30,12 +34,12 @@ struct Sent {
 impl Pace {
     /// Everything is heard from now on.
     fn new(now: Timestamp) -> Self {
-        Self { since: now, last: HashMap::new(), pending: HashMap::new() }
+        Self { since: now, excused_until: now, last: HashMap::new(), pending: HashMap::new() }
     }
 
-    /// Whether everything that was sent from then on is known.
-    fn knows(&self, since: Timestamp) -> bool {
-        self.since <= since
+    /// Whether everything that was sent from then on is known, or need not be asked for now.
+    fn knows(&self, since: Timestamp, now: Timestamp) -> bool {
+        self.since <= since || now < self.excused_until
     }
 
     /// What was sent from then on was read.
@@ -87,7 +91,8 @@ impl Pace {
 impl Room {
     /// Whether everything that was sent from then on is known here.
     pub fn knows_pace(&self, since: Timestamp) -> bool {
-        self.pace.lock().as_ref().is_some_and(|pace| pace.knows(since))
+        let now = self.now();
+        self.pace.lock().as_ref().is_some_and(|pace| pace.knows(since, now))
     }
 
     /// Held by whoever reads what is not known.
@@ -99,6 +104,12 @@ impl Room {
     pub fn listen_to_pace(&self) {
         let now = self.now();
         self.pace.lock().get_or_insert_with(|| Pace::new(now));
+    }
+
+    /// What was sent before could not be read: it is asked for again after a while, not with every message.
+    pub fn excuse_pace(&self) {
+        let until = self.now().plus_ms(EXCUSED_MS);
+        self.pace.lock().iter_mut().for_each(|pace| pace.excused_until = until);
     }
 
     /// What was sent from then on was read.
@@ -185,11 +196,13 @@ mod tests {
     #[test]
     fn the_newest_counts_whatever_comes_in_whatever_order() {
         let mut pace = Pace::new(at(1_000));
-        assert!(pace.knows(at(1_000)) && !pace.knows(at(999)));
+        assert!(pace.knows(at(1_000), at(1_000)) && !pace.knows(at(999), at(1_000)));
+        pace.excused_until = at(2_000);
+        assert!(pace.knows(at(999), at(1_999)) && !pace.knows(at(999), at(2_000)), "not asked for with every message");
         pace.sent(ADA, message(2), at(900), at(1_000));
         pace.sent(ADA, message(1), at(500), at(1_000));
         pace.known_since(at(0));
-        assert!(pace.knows(at(0)));
+        assert!(pace.knows(at(0), at(2_000)));
         assert_eq!(pace.take(ADA, message(3), at(1_000), 1_000), Err(900));
         pace.sent(BEN, message(4), at(9_000), at(1_000));
         assert_eq!(pace.take(BEN, message(5), at(1_000), 1_000), Err(1_000), "a clock that is ahead costs no more");
