@@ -111,9 +111,15 @@ impl Chat {
 
 /// The sum of a metric over its labels, as a process says it now.
 pub(super) fn metric(ops: SocketAddr, name: &str) -> anyhow::Result<f64> {
+    metric_without(ops, name, &[])
+}
+
+/// The same without those that have one of these labels.
+pub(super) fn metric_without(ops: SocketAddr, name: &str, labels: &[&str]) -> anyhow::Result<f64> {
     let answer = Connection::open(ops, Ipv4Addr::LOCALHOST)?.call("GET", "/metrics", None, None)?;
     let text = String::from_utf8(answer.body).context("metrics that are no text")?;
     let lines = text.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+    let lines = lines.filter(|line| !labels.iter().any(|label| line.contains(label)));
     Ok(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
 }
 
