@@ -178,9 +178,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(console::routes())
         .fallback(async || Problem::from(ErrorCode::NotFound))
         .method_not_allowed_fallback(async || Problem::from(Fault::from(ErrorCode::MethodNotAllowed)))
-        .layer(middleware::from_fn(paging::link))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), limit::limit))
-        .layer(middleware::from_fn(observe::observe))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), observe::observe))
         .layer(origins)
         .with_state(app)
 }

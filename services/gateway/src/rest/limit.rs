@@ -8,13 +8,12 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{FromRequestParts, State},
+    extract::FromRequestParts,
     http::{Extensions, HeaderMap, Request, request::Parts},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
+use chat_auth::Access;
 
-use super::{Problem, extract};
+use super::extract;
 use crate::{app::App, fault::Fault, rate::Address};
 
 /// Who is at the other end of a connection.
@@ -38,15 +37,12 @@ pub fn address(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Addre
     Address::of(peer, headers, &app.config.limits.trusted_proxies)
 }
 
-/// Around every route.
-pub async fn limit(State(app): State<Arc<App>>, request: Request<Body>, next: Next) -> Response {
-    match admit(&app, &request) {
-        Ok(()) => next.run(request).await,
-        Err(fault) => Problem(fault).into_response(),
-    }
-}
+/// Whose token was found good: the handler need not look at it again.
+#[derive(Debug, Clone, Copy)]
+pub struct Verified(pub Access);
 
-fn admit(app: &App, request: &Request<Body>) -> Result<(), Fault> {
+/// Before every route.
+pub fn admit(app: &App, request: &mut Request<Body>) -> Result<(), Fault> {
     let path = request.uri().path();
     // The console's few files are no requests to us, and a WebSocket has limits of its own.
     if !path.starts_with("/v1/") || path == "/v1/ws" {
@@ -54,7 +50,10 @@ fn admit(app: &App, request: &Request<Body>) -> Result<(), Fault> {
     }
     let access = extract::bearer(request.headers()).and_then(|token| app.verify(token).ok());
     match access {
-        Some(access) => app.rates.request(access.user, app.now()),
+        Some(access) => {
+            request.extensions_mut().insert(Verified(access));
+            app.rates.request(access.user, app.now())
+        }
         None => app.rates.anonymous(address(app, request.extensions(), request.headers()), app.now()),
     }
 }

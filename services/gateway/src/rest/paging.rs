@@ -1,9 +1,7 @@
 //! A list that goes on says where, in its body and as a `Link` (RFC 8288) for whoever follows those.
 
 use axum::{
-    extract::Request,
     http::{HeaderValue, Uri, header::LINK},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -33,16 +31,13 @@ pub fn going_on(mut answer: Response, next: Option<String>) -> Response {
     answer
 }
 
-/// Names the next page's address.
-pub async fn link(request: Request, next: Next) -> Response {
-    let uri = request.uri().clone();
-    let mut answer = next.run(request).await;
+/// Names the next page's address in the answer to who asked for this one.
+pub fn link(asked: &Uri, answer: &mut Response) {
     if let Some(GoesOn(next)) = answer.extensions_mut().remove::<GoesOn>()
-        && let Ok(link) = HeaderValue::from_str(&format!("<{}>; rel=\"next\"", address(&uri, &next)))
+        && let Ok(link) = HeaderValue::from_str(&format!("<{}>; rel=\"next\"", address(asked, &next)))
     {
         answer.headers_mut().insert(LINK, link);
     }
-    answer
 }
 
 /// The same list from a cursor on: what said where to begin is left out.
@@ -59,25 +54,20 @@ fn address(uri: &Uri, cursor: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, middleware, routing::get};
-    use tower::ServiceExt as _;
-
     use super::*;
 
-    async fn linked(path: &str, next: Option<&str>) -> Option<String> {
-        let next = next.map(str::to_owned);
-        let list = move || async move { List { items: vec![1], next } };
-        let router = Router::new().route("/v1/list", get(list)).layer(middleware::from_fn(link));
-        let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    fn linked(path: &str, next: Option<&str>) -> Option<String> {
+        let mut answer = List { items: vec![1], next: next.map(str::to_owned) }.into_response();
+        link(&path.parse().unwrap(), &mut answer);
         answer.headers().get(LINK).map(|link| link.to_str().unwrap().to_owned())
     }
 
-    #[tokio::test]
-    async fn a_page_that_goes_on_links_to_the_next_one() {
-        let link = linked("/v1/list?limit=2&after=7", Some("0a👍")).await;
+    #[test]
+    fn a_page_that_goes_on_links_to_the_next_one() {
+        let link = linked("/v1/list?limit=2&after=7", Some("0a👍"));
         assert_eq!(link.as_deref(), Some("</v1/list?limit=2&cursor=0a%F0%9F%91%8D>; rel=\"next\""));
-        let link = linked("/v1/list?cursor=5", Some("6")).await;
+        let link = linked("/v1/list?cursor=5", Some("6"));
         assert_eq!(link.as_deref(), Some("</v1/list?cursor=6>; rel=\"next\""));
-        assert_eq!(linked("/v1/list", None).await, None);
+        assert_eq!(linked("/v1/list", None), None);
     }
 }
