@@ -11,6 +11,8 @@ mod changes; // edits and deletions
 mod commands; // the same over a socket
 #[path = "messages/everywhere.rs"]
 mod everywhere; // two gateways, also on NATS and CQL
+#[path = "messages/kept.rs"]
+mod kept; // the newest messages in memory
 #[path = "bad_input/raw.rs"]
 #[expect(dead_code, reason = "what breaks frames is used elsewhere")]
 mod raw; // a WebSocket client

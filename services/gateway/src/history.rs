@@ -1,12 +1,15 @@
 //! Reading back: the store and the log's tail, merged, so that what is acknowledged is readable at once however far
 //! persisting lags.
 //!
-//! Memory answers first, then the log, then the store; equal reads of the store share one query.
+//! Memory answers first, then the log, then the store; equal reads of the store share one query. What is newest is read
+//! once for as long as it is asked for, and kept right by the events that come.
 
 mod additions; // reactions and pins, merged in the same way
 pub mod blank; // what deleted messages keep (pure)
 mod events; // what happened, as it happened
 mod overlay; // what the tail says about messages (pure)
+mod page_cache; // the newest messages as they are now (pure)
+mod pages; // as readers see them
 mod recent; // the newest events straight from the log
 mod shared; // one query, many waiters
 
@@ -16,9 +19,14 @@ use chat_protocol::{ErrorCode, MessageId, Seq, event::Event, model::Message};
 use chat_store::{Cursor, MessagePage};
 
 pub use events::deletions;
+pub use pages::ShownPage;
 pub use shared::SharedReads;
 
-pub use self::overlay::Overlay;
+use self::shared::Asked;
+pub use self::{
+    overlay::Overlay,
+    page_cache::{Found, Kept, PageCache, Shown},
+};
 use crate::{app::App, fault::Fault, hub::Room, metrics};
 
 /// Events of the log read at once.
@@ -27,20 +35,22 @@ const TAIL_PAGE: usize = 1_000;
 const TAIL_EVENTS_MAX: usize = 50_000;
 
 impl App {
-    /// A page of messages.
+    /// A page of messages, without reactions and pins; [`App::page`] makes `Around` of two of these.
     pub async fn history(&self, room: &Arc<Room>, cursor: Cursor, size: usize) -> Result<MessagePage, Fault> {
         room.reach_acknowledged().await;
-        if let Some(page) = room.in_memory(cursor, size).await {
+        if let Some((messages, more)) = room.page_in_memory(cursor, size).await {
             metrics::tail_hit();
-            return Ok(page);
+            let messages = messages.iter().map(|kept| kept.message().clone()).collect();
+            return Ok(MessagePage { messages, more });
         }
         match self.merged(room, cursor, size).await {
+            Ok(Merged { page, .. }) => Ok(page),
             // Without the store, what is recent can still be read from the log.
             Err(fault) if fault.code == ErrorCode::StoreUnavailable => {
                 let recent = self.recent(room).await?;
                 recent.page(cursor, size).ok_or(fault)
             }
-            page => page,
+            Err(fault) => Err(fault),
         }
     }
 
@@ -50,31 +60,24 @@ impl App {
         Ok(page.messages.into_iter().find(|message| message.seq == seq))
     }
 
-    async fn merged(&self, room: &Arc<Room>, cursor: Cursor, size: usize) -> Result<MessagePage, Fault> {
-        if let Cursor::Around(seq) = cursor {
-            // Newest first, itself included: what is newer, then itself and what is older.
-            let newer = size / 2;
-            let above = Box::pin(self.history(room, Cursor::After(seq), newer.max(1))).await?;
-            let below = Box::pin(self.history(room, Cursor::Before(seq.next()), size - newer)).await?;
-            let mut messages: Vec<Message> = above.messages.into_iter().take(newer).rev().collect();
-            messages.extend(below.messages);
-            return Ok(MessagePage { messages, more: below.more });
-        }
+    async fn merged(&self, room: &Room, cursor: Cursor, size: usize) -> Result<Merged, Fault> {
         // The tail first: whatever is settled then is in the store when it is read below.
-        let settled = self.log.shard_state(room.shard).await?.settled;
-        let overlay = self.unsettled(room, settled).await?;
-        let stored = self.reads.messages(&self.store, settled, room.conversation, cursor, size).await?;
-        Ok(overlay.merge(stored, cursor, size))
+        let Unsettled { overlay, asked, .. } = self.unsettled(room).await?;
+        let stored = self.reads.messages(&self.store, asked, cursor, size).await?;
+        Ok(Merged { page: overlay.merge(stored, cursor, size), overlay, asked })
     }
 
     /// Everything the store may lack.
-    async fn unsettled(&self, room: &Room, settled: Seq) -> Result<Overlay, Fault> {
-        let mut after = settled;
-        if let Some(overlay) = room.overlay_after(after).await {
-            return Ok(overlay);
+    async fn unsettled(&self, room: &Room) -> Result<Unsettled, Fault> {
+        let settled = self.reads.settled(&self.log, room.shard).await?;
+        let asked = Asked { of: room.conversation, settled };
+        if let Some((overlay, head)) = room.overlay_after(settled).await {
+            return Ok(Unsettled { overlay, head, asked });
         }
+        // Before the log is read: it holds all that was heard of it.
+        let head = room.head().await;
         let mut overlay = Overlay::new(room.conversation, room.shard);
-        let mut read = 0;
+        let (mut after, mut read) = (settled, 0);
         loop {
             let events = self.log.tail(room.conversation, after, TAIL_PAGE).await?;
             for logged in &events {
@@ -85,13 +88,29 @@ impl App {
             }
             read += events.len();
             if events.len() < TAIL_PAGE {
-                return Ok(overlay);
+                return Ok(Unsettled { overlay, head: after.max(head), asked });
             }
             if read >= TAIL_EVENTS_MAX {
                 return Err(Fault::new(ErrorCode::StoreUnavailable, "persisting is far behind, try again"));
             }
         }
     }
+}
+
+/// What the log says after what is settled.
+struct Unsettled {
+    overlay: Overlay,
+    /// Up to here nothing is missing.
+    head: Seq,
+    /// What the store is asked about then.
+    asked: Asked,
+}
+
+/// A page of the store with the log's tail over it, and what is needed to ask the store for more of it.
+struct Merged {
+    page: MessagePage,
+    overlay: Overlay,
+    asked: Asked,
 }
 
 /// The message that an event created.

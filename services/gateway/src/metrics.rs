@@ -1,6 +1,6 @@
 //! Every metric of the gateway: names, what they mean, and the one line that counts each.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use chat_protocol::{
     ErrorCode,
@@ -9,6 +9,7 @@ use chat_protocol::{
 use metrics::{
     Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
+use parking_lot::RwLock;
 
 const SOCKETS: &str = "chat_gateway_sockets";
 const FOLLOWS: &str = "chat_gateway_follows";
@@ -35,6 +36,7 @@ const REQUESTS: &str = "chat_gateway_requests_total";
 const REQUEST_SECONDS: &str = "chat_gateway_request_seconds";
 const READS_COALESCED: &str = "chat_gateway_reads_coalesced_total";
 const TAIL_HITS: &str = "chat_gateway_tail_hits_total";
+const CACHE_FILLS: &str = "chat_gateway_page_cache_fills_total";
 const UNWANTED_DELIVERIES: &str = "chat_gateway_unwanted_deliveries_total";
 const WATCHED: &str = "chat_presence_watched";
 const PRESENCE_SIGNALS: &str = "chat_presence_signals_total";
@@ -67,6 +69,7 @@ pub fn describe() {
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "REST requests, by route");
     describe_counter!(READS_COALESCED, "reads answered by another one's query");
     describe_counter!(TAIL_HITS, "history pages answered from memory");
+    describe_counter!(CACHE_FILLS, "conversations whose newest messages were read to be kept in memory");
     describe_counter!(UNWANTED_DELIVERIES, "live events without a local viewer");
     describe_gauge!(WATCHED, "users who are watched by sockets of this gateway");
     describe_counter!(PRESENCE_SIGNALS, "presence messages put on the bus, by kind");
@@ -131,6 +134,7 @@ static APPENDED: LazyLock<Histogram> = LazyLock::new(|| histogram!(APPEND_SECOND
 static DELIVERED: LazyLock<Histogram> = LazyLock::new(|| histogram!(DELIVERY_SECONDS));
 static EVENTS_OUT: LazyLock<Counter> = LazyLock::new(|| counter!(FRAMES, "direction" => "out", "type" => "event"));
 static SENDS_IN: LazyLock<Counter> = LazyLock::new(|| counter!(FRAMES, "direction" => "in", "type" => "send"));
+static MEMORY_HITS: LazyLock<Counter> = LazyLock::new(|| counter!(TAIL_HITS));
 static BYTES_IN: LazyLock<Histogram> = LazyLock::new(|| histogram!(FRAME_BYTES, "direction" => "in"));
 
 pub(crate) fn appended(took: Duration) {
@@ -181,17 +185,41 @@ pub(crate) fn rate_limited(bucket: &'static str, mode: &'static str) {
     counter!(RATE_LIMITED, "bucket" => bucket, "mode" => mode).increment(1);
 }
 
+/// What is counted of one route, looked up once: there are as many as the router has.
+struct Route {
+    took: Histogram,
+    by_status: HashMap<u16, Counter>,
+}
+
+static ROUTES: LazyLock<RwLock<HashMap<String, Route>>> = LazyLock::new(RwLock::default);
+
 pub(crate) fn request(route: &str, status: u16, took: Duration) {
-    counter!(REQUESTS, "route" => route.to_owned(), "status" => status.to_string()).increment(1);
-    histogram!(REQUEST_SECONDS, "route" => route.to_owned()).record(took);
+    if let Some(known) = ROUTES.read().get(route)
+        && let Some(count) = known.by_status.get(&status)
+    {
+        count.increment(1);
+        known.took.record(took);
+        return;
+    }
+    let count = counter!(REQUESTS, "route" => route.to_owned(), "status" => status.to_string());
+    let new = || Route { took: histogram!(REQUEST_SECONDS, "route" => route.to_owned()), by_status: HashMap::new() };
+    let mut routes = ROUTES.write();
+    let known = routes.entry(route.to_owned()).or_insert_with(new);
+    count.increment(1);
+    known.took.record(took);
+    known.by_status.insert(status, count);
 }
 
 pub(crate) fn read_coalesced() {
     counter!(READS_COALESCED).increment(1);
 }
 
+pub(crate) fn cache_filled() {
+    counter!(CACHE_FILLS).increment(1);
+}
+
 pub(crate) fn tail_hit() {
-    counter!(TAIL_HITS).increment(1);
+    MEMORY_HITS.increment(1);
 }
 
 pub(crate) fn watched(users: usize) {

@@ -43,7 +43,11 @@ impl App {
         let mut seen = Unseen::default();
         let mut after = marker;
         for _ in 0..PAGES {
-            if let Some(overlay) = room.overlay_after(after).await {
+            if let Some(kept) = room.kept_after(after) {
+                kept.iter().for_each(|kept| seen.count(user, kept.message()));
+                return Ok(seen);
+            }
+            if let Some((overlay, _)) = room.overlay_after(after).await {
                 overlay.messages().for_each(|message| seen.count(user, &message));
                 return Ok(seen);
             }

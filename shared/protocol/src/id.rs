@@ -196,6 +196,11 @@ impl Seq {
     pub const fn next(self) -> Self {
         if self.0 < Self::MAX.0 { Self(self.0 + 1) } else { Self::MAX }
     }
+
+    /// The position before this one (saturating at [`Seq::ZERO`]).
+    pub const fn before(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
 }
 
 impl<'de> Deserialize<'de> for Seq {

@@ -133,6 +133,12 @@ pub const DEDUPE_WINDOW: Duration = Duration::from_secs(120);
 pub const WINDOW_ROWS: u64 = 20_000;
 /// Events of a busy conversation kept in memory.
 pub const TAIL_EVENTS: usize = 200;
+/// Messages of a conversation that is read, kept in memory as they are now.
+pub const CACHED_MESSAGES: usize = 200;
+/// Bytes that those may take: fewer are kept where they are long, or where many react.
+pub const CACHED_BYTES: usize = 256 * 1024;
+/// Of those, what is read of the store to begin with: two pages.
+pub const CACHE_FILL: usize = 2 * PAGE;
 /// Between two comparisons of heads, for conversations active in the last minute.
 pub const AUDIT_ACTIVE: Duration = Duration::from_secs(10);
 /// Between two comparisons of heads, for all others.

@@ -12,75 +12,90 @@ use chat_protocol::{
     ErrorCode, Seq, UserId, limits,
     model::{Message, Reaction, ReactionSummary},
 };
-use chat_store::{Pin, Reacted, StoreError};
+use chat_store::{Pin, Reacted};
 
-use super::Overlay;
+use super::{Overlay, Unsettled, shared::Asked};
 use crate::{app::App, fault::Fault, hub::Room};
+
+/// Reactions to some messages, and the pins of their conversation.
+type Additions = (Vec<Reacted>, Vec<Pin>);
 
 impl App {
     /// Adds to messages of one conversation what `viewer` sees of their reactions and pins. Where the store is away,
     /// those that the log still holds.
     pub async fn add_additions(&self, room: &Arc<Room>, viewer: UserId, messages: &mut [Message]) -> Result<(), Fault> {
         let Some(first) = messages.iter().map(|message| message.seq).min() else { return Ok(()) };
-        let before = Seq::new(first.get().saturating_sub(1)).unwrap_or(Seq::ZERO);
-        let (overlay, stored, pins) = match room.overlay_after(before).await {
-            Some(overlay) => (overlay, Vec::new(), Vec::new()),
-            None => {
-                let overlay = self.tail_overlay(room).await?;
-                let asked: Vec<Seq> =
-                    messages.iter().filter(|message| !message.deleted).map(|message| message.seq).collect();
-                let stored = or_nothing(self.store.reactions(room.conversation, &asked).await)?;
-                let pins = or_nothing(self.store.pins(room.conversation).await)?;
-                (overlay, stored, pins)
-            }
-        };
-        let mut stored: HashMap<Seq, Vec<Reaction>> =
-            stored.into_iter().map(|Reacted { message, reactions }| (message, reactions)).collect();
-        let pinned = overlay.pins(pins);
-        for message in messages.iter_mut().filter(|message| !message.deleted) {
-            let reactions = overlay.reactions(message.seq, stored.remove(&message.seq).unwrap_or_default());
-            message.reactions = summaries(&reactions, viewer);
-            message.pinned = pinned.iter().any(|pin| pin.message == message.seq);
+        if let Some((overlay, _)) = room.overlay_after(first.before()).await {
+            add(&overlay, (Vec::new(), Vec::new()), viewer, messages);
+            return Ok(());
         }
+        room.reach_acknowledged().await;
+        let Unsettled { overlay, asked, .. } = self.unsettled(room).await?;
+        let stored = self.stored_additions(room, asked, messages).await.or_else(without_store)?;
+        add(&overlay, stored, viewer, messages);
         Ok(())
+    }
+
+    /// What the store says of them; to be read after the log's tail was.
+    pub(super) async fn stored_additions(
+        &self,
+        room: &Room,
+        asked: Asked,
+        messages: &[Message],
+    ) -> Result<Additions, Fault> {
+        let living = messages.iter().filter(|message| !message.deleted).map(|message| message.seq).collect();
+        tokio::try_join!(self.reads.reactions(&self.store, asked, living), self.stored_pins(room, asked))
+    }
+
+    async fn stored_pins(&self, room: &Room, asked: Asked) -> Result<Vec<Pin>, Fault> {
+        match room.pins_in_memory() {
+            Some(pins) => Ok(pins),
+            None => self.reads.pins(&self.store, asked).await,
+        }
     }
 
     /// The reactions to one message, oldest first.
     pub async fn reactions_to(&self, room: &Arc<Room>, message: Seq) -> Result<Vec<Reaction>, Fault> {
-        let before = Seq::new(message.get().saturating_sub(1)).unwrap_or(Seq::ZERO);
-        if let Some(overlay) = room.overlay_after(before).await {
+        if let Some((overlay, _)) = room.overlay_after(message.before()).await {
             return Ok(overlay.reactions(message, Vec::new()));
         }
-        let overlay = self.tail_overlay(room).await?;
-        let stored = self.store.reactions(room.conversation, &[message]).await?;
+        room.reach_acknowledged().await;
+        let Unsettled { overlay, asked, .. } = self.unsettled(room).await?;
+        let stored = self.reads.reactions(&self.store, asked, vec![message]).await?;
         let stored = stored.into_iter().next().map(|reacted| reacted.reactions).unwrap_or_default();
         Ok(overlay.reactions(message, stored))
     }
 
     /// The pins of a conversation, in no particular order.
     pub async fn pins(&self, room: &Arc<Room>) -> Result<Vec<Pin>, Fault> {
-        let overlay = self.tail_overlay(room).await?;
-        Ok(overlay.pins(self.store.pins(room.conversation).await?))
-    }
-
-    /// Everything the store may lack. Read before the store is: whatever is settled then is in it.
-    async fn tail_overlay(&self, room: &Arc<Room>) -> Result<Overlay, Fault> {
         room.reach_acknowledged().await;
-        let settled = self.log.shard_state(room.shard).await?.settled;
-        self.unsettled(room, settled).await
+        if let Some(pins) = room.pins_in_memory() {
+            return Ok(pins);
+        }
+        let Unsettled { overlay, asked, .. } = self.unsettled(room).await?;
+        Ok(overlay.pins(self.reads.pins(&self.store, asked).await?))
+    }
+}
+
+/// Lays the events of the tail over what the store says of messages.
+pub(super) fn add(overlay: &Overlay, (reacted, pins): Additions, viewer: UserId, messages: &mut [Message]) {
+    let mut stored: HashMap<Seq, Vec<Reaction>> =
+        reacted.into_iter().map(|Reacted { message, reactions }| (message, reactions)).collect();
+    let pinned = overlay.pins(pins);
+    for message in messages.iter_mut().filter(|message| !message.deleted) {
+        let reactions = overlay.reactions(message.seq, stored.remove(&message.seq).unwrap_or_default());
+        message.reactions = summaries(&reactions, viewer);
+        message.pinned = pinned.iter().any(|pin| pin.message == message.seq);
     }
 }
 
 /// Without the store what is recent is still shown.
-fn or_nothing<T: Default>(read: Result<T, StoreError>) -> Result<T, Fault> {
-    match read.map_err(Fault::from) {
-        Err(fault) if fault.code == ErrorCode::StoreUnavailable => Ok(T::default()),
-        read => read,
-    }
+pub(super) fn without_store(fault: Fault) -> Result<Additions, Fault> {
+    if fault.code == ErrorCode::StoreUnavailable { Ok((Vec::new(), Vec::new())) } else { Err(fault) }
 }
 
 /// By emoji, in the order in which each first came.
-fn summaries(reactions: &[Reaction], viewer: UserId) -> Vec<ReactionSummary> {
+pub(super) fn summaries(reactions: &[Reaction], viewer: UserId) -> Vec<ReactionSummary> {
     let mut order: Vec<ReactionSummary> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for Reaction { emoji, user, .. } in reactions {

@@ -13,7 +13,7 @@ use chat_protocol::{
     frame::EventFrame,
 };
 
-use super::{App, Fault, Room, blank};
+use super::{App, Fault, Room, Unsettled, blank, shared::Asked};
 
 /// Events of the log looked through for deletions when the store is away.
 const LOOK_AHEAD: usize = 2_000;
@@ -45,8 +45,8 @@ impl App {
 
     async fn stored_events(&self, room: &Room, after: Seq, size: usize) -> Result<(Vec<EventFrame>, bool), Fault> {
         // Up to what is settled the store lacks nothing; beyond it the log is asked.
-        let settled = self.log.shard_state(room.shard).await?.settled;
-        let deleted = self.unsettled(room, settled).await?.deleted();
+        let Unsettled { overlay, asked: Asked { settled, .. }, .. } = self.unsettled(room).await?;
+        let deleted = overlay.deleted();
         let stored = self.store.events(room.conversation, after, size + 1).await?;
         let prev = if stored.events.is_empty() { after } else { stored.prev };
         let known = stored.events.into_iter().filter(|row| row.seq <= settled);

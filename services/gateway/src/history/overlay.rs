@@ -89,7 +89,7 @@ impl Overlay {
                 user: *user,
                 at: *at,
             }));
-            stored.sort_by_key(|reaction| (reaction.at, reaction.user));
+            stored.sort_by(oldest_first);
         }
         stored
     }
@@ -155,23 +155,38 @@ impl Overlay {
 
     /// A message with what these events changed of it.
     fn current(&self, mut message: Message) -> Message {
-        if let Some((seq, at, edit)) = self.edits.get(&message.seq)
-            && *seq > message.version
-            && !message.deleted
-        {
-            message.content = edit.content.clone();
-            message.mentions.clone_from(&edit.mentions);
-            message.edited_at = Some(*at);
-            message.version = *seq;
+        if let Some((seq, at, updated)) = self.edits.get(&message.seq) {
+            edit(&mut message, *seq, *at, updated);
         }
         if let Some(seq) = self.deleted.get(&message.seq) {
-            message.content = Content::default();
-            message.mentions.clear();
-            message.deleted = true;
-            message.version = message.version.max(*seq);
+            delete(&mut message, *seq);
         }
         message
     }
+}
+
+/// The edit at a position, unless a later one is known or there is nothing left to edit.
+pub(super) fn edit(message: &mut Message, seq: Seq, at: Timestamp, edit: &MessageUpdated) {
+    if seq > message.version && !message.deleted {
+        message.content = edit.content.clone();
+        message.mentions.clone_from(&edit.mentions);
+        message.edited_at = Some(at);
+        message.version = seq;
+    }
+}
+
+/// The deletion at a position: what is left is what the store shows of a tombstone.
+pub(super) fn delete(message: &mut Message, seq: Seq) {
+    message.version = if message.deleted { message.version.max(seq) } else { seq };
+    message.content = Content::default();
+    message.mentions.clear();
+    message.edited_at = None;
+    message.deleted = true;
+}
+
+/// The order in which reactions are shown.
+pub(super) fn oldest_first(a: &Reaction, b: &Reaction) -> std::cmp::Ordering {
+    (a.at, a.user, &a.emoji).cmp(&(b.at, b.user, &b.emoji))
 }
 
 #[cfg(test)]

@@ -58,7 +58,10 @@ impl Hub {
 
     async fn compare_due(&self, now: Timestamp) {
         let due: Vec<Arc<Room>> = self.open_rooms().into_iter().filter(|room| room.audit_is_due(now)).collect();
-        due.iter().for_each(|room| room.clear_dead_seats());
+        for room in &due {
+            room.clear_dead_seats();
+            room.forget_unread_pages();
+        }
         for batch in due.chunks(BATCH) {
             // Before asking: a doubt that is raised while the answer is on its way counts.
             let options = &self.inner.options;

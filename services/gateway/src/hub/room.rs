@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use self::{pace::Pace, relations::Block};
 use super::{Hub, Inner, Roster, Tail};
-use crate::{conn::Conn, fault::Fault};
+use crate::{conn::Conn, fault::Fault, history::PageCache};
 
 /// How long a read waits for what this gateway itself acknowledged.
 const ACKED_DEADLINE: Duration = Duration::from_secs(2);
@@ -58,6 +58,12 @@ pub struct Room {
     wanted: AtomicU64,
     /// The newest position this gateway acknowledged to a sender.
     acked: AtomicU64,
+    /// The head, for whoever does not want to wait for a fan-out to end.
+    reached: AtomicU64,
+    /// The newest messages as they are now, where somebody reads them.
+    pages: RwLock<Option<PageCache>>,
+    /// Somebody did since that was looked at last.
+    pages_read: AtomicBool,
     poke: Notify,
     /// The head moved.
     moved: Notify,
@@ -98,6 +104,9 @@ impl Room {
             pacing: Mutex::default(),
             wanted: AtomicU64::new(head.get()),
             acked: AtomicU64::new(0),
+            reached: AtomicU64::new(head.get()),
+            pages: RwLock::new(None),
+            pages_read: AtomicBool::new(false),
             poke: Notify::new(),
             moved: Notify::new(),
             used_ms: AtomicI64::new(now.as_ms()),
@@ -235,8 +244,9 @@ impl Room {
 
     /// Everything this gateway acknowledged is in the room.
     pub async fn reach_acknowledged(&self) {
-        let acked = Seq::new(self.acked.load(Ordering::Acquire)).unwrap_or(Seq::ZERO);
-        if self.head().await < acked {
+        let acked = self.acked.load(Ordering::Acquire);
+        if self.reached.load(Ordering::Acquire) < acked {
+            let acked = Seq::new(acked).unwrap_or(Seq::ZERO);
             self.want(acked);
             let _ = tokio::time::timeout(ACKED_DEADLINE, self.reach(acked)).await;
         }

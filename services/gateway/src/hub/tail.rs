@@ -24,6 +24,11 @@ impl Tail {
         self.head
     }
 
+    /// Everything after this position is here.
+    pub const fn from(&self) -> Seq {
+        self.from
+    }
+
     /// Whether everything after `cursor` is here.
     pub fn covers(&self, cursor: Seq) -> bool {
         cursor >= self.from

@@ -12,7 +12,7 @@ use chat_protocol::{
     ClientId, ConversationId, ErrorCode, MessageId, Seq, Timestamp, limits,
     model::{Content, ContentChange, Forward, Message, MessageKind, Span},
 };
-use chat_store::{Cursor, MessagePage};
+use chat_store::Cursor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -22,7 +22,11 @@ use super::{
     extract::{Caller, Id, Ids, Json, Query},
     users::List,
 };
-use crate::{app::App, fault::Fault};
+use crate::{
+    app::App,
+    fault::Fault,
+    history::{Shown, ShownPage},
+};
 
 /// What to send.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -127,7 +131,7 @@ pub async fn page(
     Caller(access): Caller,
     Id(of): Id<ConversationId>,
     query: Query,
-) -> Result<List<Message>, Problem> {
+) -> Result<List<Shown>, Problem> {
     let size = query.limit()?;
     let cursor = cursor(&query)?;
     let room = app.hub.room(of).await?;
@@ -137,15 +141,14 @@ pub async fn page(
         Cursor::After(after) => Cursor::After(after.max(since)),
         cursor => cursor,
     };
-    let MessagePage { mut messages, mut more } = app.history(&room, cursor, size).await?;
-    app.add_additions(&room, access.user, &mut messages).await?;
-    if messages.iter().any(|message| message.seq <= since) {
-        messages.retain(|message| message.seq > since);
+    let ShownPage { mut messages, mut more } = app.page(&room, access.user, cursor, size).await?;
+    if messages.iter().any(|message| message.seq() <= since) {
+        messages.retain(|message| message.seq() > since);
         more = false;
     }
     let ascending = matches!(cursor, Cursor::After(_));
     let next =
-        messages.last().filter(|_| more).map(|last| format!("{}{}", if ascending { "a" } else { "b" }, last.seq));
+        messages.last().filter(|_| more).map(|last| format!("{}{}", if ascending { "a" } else { "b" }, last.seq()));
     Ok(List { items: messages, next })
 }
 

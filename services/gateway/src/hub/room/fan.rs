@@ -42,6 +42,7 @@ impl Room {
             }
         }
         self.wanted.fetch_max(state.tail.head().get(), Ordering::AcqRel);
+        self.remember(state, &events);
         self.moved.notify_waiters();
         self.apply_control(&events);
         self.hear_pace(&events);

@@ -134,6 +134,7 @@ impl Room {
         let from = state.delivered;
         state.tail = Tail::at(head);
         state.delivered = head;
+        self.forget_pages(state);
         self.forget_roster();
         self.forget_pace();
         metrics::repaired("resync", Duration::ZERO);
