@@ -18,13 +18,13 @@ test: tools check
 	shared/testkit/tools/with-cql cargo test --workspace --locked
 
 rolling: tools
-	CHAT_CHAOS=1 $(plays) --test chaos -- --nocapture deploys
+	CHAT_CHAOS=1 $(plays) --test rolling -- --nocapture
 
 PREVIOUS ?= HEAD~1
 chaos: tools
 	shared/testkit/tools/previous $(PREVIOUS)
 	CHAT_CHAOS=1 CHAT_PREVIOUS=$(CHAT_TOOLS)/previous/chat $(plays) --test chaos -- --nocapture --include-ignored --test-threads 1
-	CHAT_CHAOS=1 $(plays) --test storm -- --nocapture
+	CHAT_CHAOS=1 $(plays) --test rolling --test storm -- --nocapture
 
 plays = shared/testkit/tools/with-cql cargo test --locked -p chat
 

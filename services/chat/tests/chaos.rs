@@ -6,7 +6,6 @@
 mod chaos {
     pub mod harm; // faults while a crowd talks
 
-    mod deploys; // F2: gateways are replaced
     mod dishonest; // negative controls: logs that break their promises
     mod embedded; // F21: one process, killed at random moments
     mod gateways; // F1: gateways die

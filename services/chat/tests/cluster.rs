@@ -1,8 +1,12 @@
 //! Three gateways and two persisters on real servers: any gateway serves any client at any time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use chat_bus::{Log, Nats, NatsOptions, Nonce};
+use chat_protocol::event::{Body, Event, MemberChanged};
 use chat_protocol::frame::Ack;
+use chat_protocol::rights::Role;
 use chat_protocol::{ClientId, Clock, codec::Codec, time::SystemClock};
 use chat_testkit::play::{Cluster, Plan, Room, User};
 
@@ -89,4 +93,28 @@ fn is_the_same(first: &Ack, again: &Ack) {
 
 fn minted_ms_ago(ms: i64) -> ClientId {
     ClientId::ulid(SystemClock.now().plus_ms(-ms).as_ms().unsigned_abs(), rand::random())
+}
+
+/// What a gateway leaves that dies between the event and the feed: an append, and nobody told of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_added_by_a_gateway_that_died_hears_of_it() -> anyhow::Result<()> {
+    let plan = Plan { gateways: 1, persisters: 1, ..Plan::default() };
+    let cluster = Cluster::start(env!("CARGO_BIN_EXE_chat"), plan).await?;
+    let play = cluster.play();
+    let (alice, bob) = (play.user_at("alice", 0).await?, play.user_at("bob", 0).await?);
+    let room = play.room(&[&alice]).await?;
+    alice.says(&room, "without bob").await?;
+
+    let options = NatsOptions { shards: 4, max_bytes: 64 << 20, ..NatsOptions::new([cluster.nats.url()]) };
+    let log = Nats::connect(options, Arc::new(SystemClock)).await?;
+    let head = log.heads(&[room.id], true).await?.first().copied().flatten();
+    let body = Body::MemberJoined(MemberChanged { user: bob.id(), role: Role::Member });
+    let joined = Event { at: SystemClock.now(), by: alice.id(), body };
+    log.append(room.id, Nonce::hash(&[b"a gateway that dies"]), joined.encode(), head).await?;
+
+    alice.says(&room, "with bob").await?;
+    bob.hears("with bob").await?;
+    assert_eq!(Cluster::metric(&cluster.persisters, "chat_persister_feed_news_total{outcome=\"told\"}").await?, 1.0);
+    play.verdict(&[&alice, &bob], &[&room]).await?.assert_good();
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use chat_bus::{BusError, Nonce};
 use chat_protocol::{
     ConversationId, ErrorCode, MessageId, Seq, UserId,
-    event::{Body, Event},
+    event::{self, Body, Event},
     frame::EventFrame,
     limits,
 };
@@ -195,7 +195,13 @@ impl App {
         self.shutdown.spawn(work).await.unwrap_or_else(|_| Err(ErrorCode::Internal.into()))
     }
 
-    /// Tells one user's feed; tried a few times, because nobody else will.
+    /// Tells those whose list of conversations an event changes. Should this gateway die before, a persister does it.
+    pub async fn tell_news(self: &Arc<Self>, changed: &Changed) {
+        let EventFrame { conversation, seq, id, by, body, .. } = &changed.frame;
+        self.tell(*by, event::news(*conversation, *seq, body), *id).await;
+    }
+
+    /// Tells one user's feed; tried a few times.
     ///
     /// What is missing in a feed after all is still right in the user's list, which the store derives from the
     /// conversation's own events: the next `hello` follows it.
@@ -204,7 +210,7 @@ impl App {
             .for_each_concurrent(FEEDS_AT_ONCE, |(user, body)| async move {
                 let feed = ConversationId::feed(user);
                 let bytes = Event { at: self.now(), by, body }.encode();
-                let nonce = Nonce::hash(&[b"feed", &user.as_u128().to_be_bytes(), &cause.as_u64().to_be_bytes()]);
+                let nonce = Nonce::news(user, cause);
                 for attempt in 0..FEED_TRIES {
                     match self.log.append(feed, nonce, bytes.clone(), None).await {
                         Ok(_) => return,

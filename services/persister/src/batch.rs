@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use chat_bus::{Delivery, Settle};
-use chat_protocol::{ConversationId, Seq, Shard, event::Event};
+use chat_protocol::{
+    ConversationId, MessageId, Seq, Shard, UserId,
+    event::{self, Body, Event},
+};
 use chat_store::EventRow;
 
 /// Deliveries of one conversation, written and acknowledged together.
@@ -12,6 +15,23 @@ pub(crate) struct Group {
     pub rows: Vec<EventRow>,
     /// How to settle each.
     pub settles: Vec<Box<dyn Settle>>,
+    /// What feeds are told of it, in the same order.
+    pub news: Vec<News>,
+}
+
+/// What one user's feed is told because of an event.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct News {
+    /// Whose feed.
+    pub user: UserId,
+    /// What.
+    pub body: Body,
+    /// Where it happened.
+    pub conversation: ConversationId,
+    /// The event.
+    pub cause: MessageId,
+    /// Who did it.
+    pub by: UserId,
 }
 
 /// One delivery that no store could ever take.
@@ -37,7 +57,7 @@ pub(crate) struct Batch {
     pub redelivered: u64,
 }
 
-type Item = (EventRow, Box<dyn Settle>);
+type Item = (EventRow, Box<dyn Settle>, Vec<News>);
 
 /// Sorts deliveries of one shard into groups.
 pub(crate) fn plan(shard: Shard, deliveries: Vec<Delivery>) -> Batch {
@@ -49,19 +69,33 @@ pub(crate) fn plan(shard: Shard, deliveries: Vec<Delivery>) -> Batch {
         let row = EventRow { conversation, shard, seq: logged.seq, event: logged.event };
         // The message's own fault, whatever the store is doing: only this may ever lead to quarantine.
         match Event::decode(&row.event) {
-            Ok(_) => groups.entry(conversation).or_default().push((row, settle)),
+            Ok(event) => {
+                let news = news_of(&row, &event);
+                groups.entry(conversation).or_default().push((row, settle, news));
+            }
             Err(err) => batch.poison.push(Poison { row, settle, reason: err.to_string() }),
         }
     }
     batch.groups = groups
         .into_values()
         .map(|mut items| {
-            items.sort_by_key(|(row, _)| row.seq);
-            let (rows, settles) = items.into_iter().unzip();
-            Group { rows, settles }
+            items.sort_by_key(|(row, ..)| row.seq);
+            let mut group = Group { rows: Vec::new(), settles: Vec::new(), news: Vec::new() };
+            for (row, settle, news) in items {
+                group.rows.push(row);
+                group.settles.push(settle);
+                group.news.extend(news);
+            }
+            group
         })
         .collect();
     batch
+}
+
+fn news_of(row: &EventRow, event: &Event) -> Vec<News> {
+    let (conversation, cause) = (row.conversation, MessageId::new(row.shard, row.seq));
+    let told = event::news(conversation, row.seq, &event.body).into_iter();
+    told.map(|(user, body)| News { user, body, conversation, cause, by: event.by }).collect()
 }
 
 #[cfg(test)]

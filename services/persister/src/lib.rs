@@ -9,6 +9,8 @@ mod batch; // what is written together (pure)
 
 mod worker; // one shard: take, write, acknowledge
 
+mod news; // whose list of conversations an event changes hears of it
+
 mod guard; // a log that went back is noticed and moved ahead
 
 mod jobs; // long work that requests left

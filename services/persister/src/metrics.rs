@@ -11,6 +11,7 @@ const BATCH_ROWS: &str = "chat_persister_batch_rows";
 const WRITE_SECONDS: &str = "chat_persister_write_seconds";
 const REDELIVERIES: &str = "chat_persister_redeliveries_total";
 const QUARANTINED: &str = "chat_persister_quarantined_total";
+const NEWS: &str = "chat_persister_feed_news_total";
 const JOBS: &str = "chat_persister_jobs_total";
 const JOB_STEPS: &str = "chat_persister_job_steps_total";
 
@@ -26,6 +27,11 @@ pub fn describe() {
     describe_histogram!(WRITE_SECONDS, Unit::Seconds, "from taking a batch to its last write");
     describe_counter!(REDELIVERIES, "events that came again");
     describe_counter!(QUARANTINED, "events put aside because nobody can apply them: look at them");
+    describe_counter!(
+        NEWS,
+        "additions and removals that feeds are told, by outcome: known (the gateway said it), told (it died before), \
+         stale (something newer was said), failed (tried again)"
+    );
     describe_counter!(JOBS, "jobs by kind and how they ended: done, cancelled, or interrupted to be taken up again");
     describe_counter!(JOB_STEPS, "steps of jobs that were done, by kind");
     // An alert waits for it to rise: it must be there before it does.
@@ -54,6 +60,10 @@ pub(crate) fn redelivered(events: u64) {
 
 pub(crate) fn quarantined() {
     counter!(QUARANTINED).increment(1);
+}
+
+pub(crate) fn news(outcome: &'static str) {
+    counter!(NEWS, "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn job(kind: JobKind, ended: &'static str) {

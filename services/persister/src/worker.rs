@@ -14,8 +14,8 @@ use futures_util::{FutureExt, Stream, StreamExt, future, stream};
 
 use crate::{
     Config, Deps,
-    batch::{self, Group, Poison},
-    metrics,
+    batch::{self, Group, News, Poison},
+    metrics, news,
 };
 
 /// After a failure to reach the log or the store; doubling, with full jitter.
@@ -112,9 +112,13 @@ async fn write(shard: Shard, config: &Config, deps: &Deps, deliveries: Vec<Deliv
 
 async fn write_group(deps: &Deps, group: Group) -> bool {
     match deps.store.apply(&group.rows).await {
-        Ok(()) => {
+        Ok(()) if news::tell(deps, &group.news).await => {
             settle_all(group.settles).await;
             true
+        }
+        Ok(()) => {
+            retry_all(group.settles).await;
+            false
         }
         Err(err @ (StoreError::Unavailable | StoreError::Full)) => {
             tracing::debug!(error = %err, rows = group.rows.len(), "write delayed");
@@ -125,18 +129,23 @@ async fn write_group(deps: &Deps, group: Group) -> bool {
         Err(StoreError::Refused(_) | StoreError::Other(_)) => {
             let mut written = true;
             for (row, settle) in group.rows.into_iter().zip(group.settles) {
-                written &= write_one(deps, row, settle).await;
+                let news: Vec<News> = group.news.iter().filter(|news| news.cause.seq() == row.seq).cloned().collect();
+                written &= write_one(deps, row, settle, &news).await;
             }
             written
         }
     }
 }
 
-async fn write_one(deps: &Deps, row: EventRow, settle: Box<dyn Settle>) -> bool {
+async fn write_one(deps: &Deps, row: EventRow, settle: Box<dyn Settle>, news: &[News]) -> bool {
     match deps.store.apply(std::slice::from_ref(&row)).await {
-        Ok(()) => {
+        Ok(()) if news::tell(deps, news).await => {
             settle_all(vec![settle]).await;
             true
+        }
+        Ok(()) => {
+            retry_all(vec![settle]).await;
+            false
         }
         Err(StoreError::Refused(reason)) => quarantine(deps, Poison { row, settle, reason }).await,
         Err(err) => {

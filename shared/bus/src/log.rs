@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use chat_protocol::{ConversationId, NodeId, Seq, Shard, Timestamp, UserId, id::ClientId, trace::TraceParent};
+use chat_protocol::{
+    ConversationId, MessageId, NodeId, Seq, Shard, Timestamp, UserId, id::ClientId, trace::TraceParent,
+};
 use futures_util::stream::BoxStream;
 use sha2::{Digest, Sha256};
 
@@ -107,6 +109,11 @@ impl Nonce {
             &sender.as_u128().to_be_bytes(),
             &id.as_u128().to_be_bytes(),
         ])
+    }
+
+    /// For what a user's feed is told because of an event: whoever says it, it is said once.
+    pub fn news(user: UserId, cause: MessageId) -> Self {
+        Self::hash(&[b"feed", &user.as_u128().to_be_bytes(), &cause.as_u64().to_be_bytes()])
     }
 
     /// For anything else that is named by `parts`. The conversation is one of them: a nonce is known to a whole shard.

@@ -19,6 +19,7 @@ async fn main() -> anyhow::Result<()> {
         match happened {
             Happened::Live => println!("-- live"),
             Happened::Lost { code } => println!("-- lost{}", code.map(|code| format!(" ({code})")).unwrap_or_default()),
+            Happened::NotConnected => println!("-- not connected"),
             Happened::Skipped { conversation, from, head } => println!("-- {conversation}: skipped {from} to {head}"),
             Happened::Left { conversation, reason } => println!("-- {conversation}: left, {reason:?}"),
             Happened::Stopped(why) => println!("-- stopped: {why:?}"),

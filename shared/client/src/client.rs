@@ -79,6 +79,8 @@ pub enum Happened {
         /// The server's close code, if it said one.
         code: Option<u16>,
     },
+    /// No socket could be opened: nobody listens, or the gateway refused. The client tries again by itself.
+    NotConnected,
     /// The client has ended.
     Stopped(Stopped),
     /// From here on every event of this conversation is told.

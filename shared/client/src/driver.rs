@@ -21,7 +21,7 @@ use crate::{
     clock::ServerClock,
     outbox::Outbox,
     positions::Positions,
-    wire::Wire,
+    wire::{Wire, told_to_wait},
     wishes::Wishes,
 };
 
@@ -89,6 +89,10 @@ enum End {
         code: Option<u16>,
         after: Option<Duration>,
     },
+    /// There was no socket to begin with. After the usual wait, at least the one that was told.
+    NotOpened {
+        told: Option<Duration>,
+    },
     /// The access token is over.
     Renew,
     /// The next socket is open already; the present one stays until that is live.
@@ -107,6 +111,15 @@ impl Driver {
                 End::Again { code, after } => {
                     self.disconnected(code).await;
                     let after = after.unwrap_or_else(|| self.backoff.next(rand::random()));
+                    if let Some(stopped) = self.wait(after).await {
+                        break stopped;
+                    }
+                }
+                End::NotOpened { told } => {
+                    self.tell(Happened::NotConnected).await;
+                    // Another gateway may have room; the only one there is has asked to be left alone.
+                    let told = told.filter(|_| self.config.gateways.len() == 1).unwrap_or_default();
+                    let after = self.backoff.next(rand::random()).max(told);
                     if let Some(stopped) = self.wait(after).await {
                         break stopped;
                     }
@@ -138,7 +151,7 @@ impl Driver {
             Ok(wire) => self.serve(wire, None).await,
             Err(err) => {
                 tracing::debug!(gateway = base, error = %err, "not connected");
-                End::Again { code: None, after: None }
+                End::NotOpened { told: told_to_wait(&err) }
             }
         }
     }

@@ -14,7 +14,10 @@ use tokio_tungstenite::{
         Error, Message,
         client::IntoClientRequest,
         error::UrlError,
-        http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+        http::{
+            HeaderValue,
+            header::{RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL},
+        },
         protocol::{CloseFrame, frame::coding::CloseCode},
     },
 };
@@ -27,6 +30,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Wire {
     stream: WebSocketStream<TcpStream>,
     codec: Codec,
+}
+
+/// How long a gateway that refused the upgrade wants to be left alone.
+pub(crate) fn told_to_wait(refused: &Error) -> Option<Duration> {
+    let Error::Http(answer) = refused else { return None };
+    let seconds: u32 = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// What came in.
@@ -81,6 +91,19 @@ impl Wire {
                 Heard::Alive
             }
         }
+    }
+
+    /// After a write failed: why the other side closed, if it said so before it went. What else it said is passed over;
+    /// events come again by cursor, and sends are repeated.
+    pub(crate) async fn last_words(&mut self) -> Option<u16> {
+        let reading = async {
+            loop {
+                if let Heard::Closed(code) = self.hear().await {
+                    return code;
+                }
+            }
+        };
+        timeout(CLOSE_TIMEOUT, reading).await.ok().flatten()
     }
 
     /// Leaves in order; the server may have gone already.

@@ -3,6 +3,7 @@
 //! Encoded as a MessagePack map with a version, so that N and N − 1 read each other's events: unknown fields are
 //! ignored and unknown events are carried as they are ([`Body::Other`]).
 
+mod news; // what feeds are told of it (pure)
 mod plain; // the common one, by hand
 
 use bytes::Bytes;
@@ -15,6 +16,8 @@ use crate::{
     rights::Role,
     time::Timestamp,
 };
+
+pub use news::news;
 
 /// One durable event, before the log gave it a position.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

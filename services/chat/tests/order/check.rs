@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use chat_client::{Listed, Rest};
 use chat_protocol::event::Body;
-use chat_protocol::{ConversationId, Seq};
+use chat_protocol::{ConversationId, Seq, UserId};
 use chat_testkit::play::{Room, User};
 use tokio::time::{Instant, sleep};
 
@@ -18,6 +18,8 @@ use super::view::{Record, Shown, Told, View, fold};
 
 /// Whatever should come soon, on a machine where others compile.
 const SOON: Duration = Duration::from_secs(60);
+/// What is shown without being stored, if it is shown at all.
+const SHOWN: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Everybody after the acts.
@@ -128,20 +130,16 @@ impl Company<'_> {
             // Who was put out of a room looked away.
             user.client().focus(rooms.clone()).await;
         }
-        for of in rooms {
+        for room in self.rooms {
+            let of = room.id;
             let members: Vec<usize> =
                 (0..self.users.len()).filter(|number| self.shows(*number, of).is_some()).collect();
-            let head = self.shows(0, of).context("the owner is in")?.last;
-            for reader in &members {
-                self.users[*reader].client().read_to(of, head).await;
-            }
-            for viewer in &members {
-                let others = members.iter().filter(|member| *member != viewer).map(|member| self.users[*member].id());
-                let others: Vec<_> = others.collect();
-                let seen =
-                    |record: &Record| others.iter().all(|other| record.markers.get(&(of, *other)) == Some(&head));
-                let markers = || self.views[*viewer].record().markers;
-                ensure!(self.views[*viewer].until(SOON, seen).await, "user {viewer} sees {:?} of {of}", markers());
+            let mut head = self.shows(0, of).context("the owner is in")?.last;
+            let deadline = Instant::now() + SOON;
+            // Nobody learns when a gateway knows of a focus, and a signal may be lost: then the next one counts.
+            while let Err(err) = self.everybody_reads(&members, of, head).await {
+                ensure!(Instant::now() < deadline, err);
+                head = self.users[0].says(room, "and again").await?.id.seq();
             }
             let everybody: BTreeSet<_> = members.iter().map(|member| (self.users[*member].id(), head)).collect();
             soon(async || {
@@ -154,6 +152,21 @@ impl Company<'_> {
                 })
             })
             .await?;
+        }
+        Ok(())
+    }
+
+    /// Everybody says that they have read so far, and sees of everybody else that they have.
+    async fn everybody_reads(&self, members: &[usize], of: ConversationId, head: Seq) -> anyhow::Result<()> {
+        for reader in members {
+            self.users[*reader].client().read_to(of, head).await;
+        }
+        for viewer in members {
+            let others = members.iter().filter(|member| *member != viewer).map(|member| self.users[*member].id());
+            let others: Vec<_> = others.collect();
+            let seen = |record: &Record| others.iter().all(|other| record.markers.get(&(of, *other)) == Some(&head));
+            let markers = || self.views[*viewer].record().markers;
+            ensure!(self.views[*viewer].until(SHOWN, seen).await, "user {viewer} sees {:?} of {of}", markers());
         }
         Ok(())
     }
@@ -171,7 +184,7 @@ impl Company<'_> {
             let held = held::room(&self.requests[0], room.id, owner).await?.context("the owner is in")?.0;
             let told = record.of.get(&room.id).context("the owner was told")?;
             for kind in KINDS {
-                let seen = |place: &usize| is_kind(&told[*place], kind, &held) && !again(told, *place);
+                let seen = |place: &usize| is_kind(&told[*place], kind, &held) && counts(told, *place, owner);
                 let Some(place) = (0..told.len()).rev().find(seen) else { continue };
                 let mut less = told.clone();
                 less.remove(place);
@@ -212,17 +225,34 @@ fn is_kind(told: &Told, kind: &str, held: &State) -> bool {
     }
 }
 
-/// Whether somebody's leaving is followed by another: who left may still be banned.
-fn again(told: &[Told], place: usize) -> bool {
-    let leaves = |told: &Told| match told {
-        Told::Event(event) => match &event.body {
-            Body::MemberLeft(left) => Some(left.user),
-            _ => None,
-        },
-        _ => None,
+/// Whether it changed what was shown, and nothing later is about the same: only then its loss can be seen.
+fn counts(told: &[Told], place: usize, user: UserId) -> bool {
+    let same = about(&told[place]);
+    let is_last = || !told[place + 1..].iter().any(|later| about(later).iter().any(|what| same.contains(what)));
+    let changed = || match (fold(&told[..place], user), fold(&told[..=place], user)) {
+        (Some(before), Some(after)) => !before.state.differs_from(&after.state).is_empty(),
+        (before, after) => before.is_some() != after.is_some(),
     };
-    let user = leaves(&told[place]);
-    user.is_some() && told[place + 1..].iter().any(|told| leaves(told) == user)
+    is_last() && changed()
+}
+
+/// What an event is about, in words that other events about the same have too.
+fn about(told: &Told) -> Vec<String> {
+    let Told::Event(event) = told else { return Vec::new() };
+    match &event.body {
+        Body::MessageCreated(_) => vec![format!("said {}", event.seq)],
+        Body::MessageUpdated(updated) => vec![format!("edited {}", updated.message)],
+        Body::MessageDeleted(deleted) => deleted.messages.iter().map(|id| format!("deleted {id}")).collect(),
+        Body::ReactionChanged(changed) => {
+            let of = changed.message;
+            changed.changes.iter().map(|change| format!("reacted {of} {} {}", change.user, change.emoji)).collect()
+        }
+        Body::PinAdded(pin) | Body::PinRemoved(pin) => vec![format!("pinned {}", pin.message)],
+        Body::MemberLeft(left) => vec![format!("member {}", left.user)],
+        Body::MemberJoined(member) | Body::MemberUpdated(member) => vec![format!("member {}", member.user)],
+        Body::ConversationUpdated(_) => vec!["settings".to_owned()],
+        _ => Vec::new(),
+    }
 }
 
 /// Looks again until nothing is wrong.

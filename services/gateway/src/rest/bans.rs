@@ -7,7 +7,7 @@ use chat_auth::{Action, Actor, authorize};
 use chat_protocol::{
     ConversationId, ErrorCode, Timestamp, UserId,
     error::FieldError,
-    event::{BanLifted, BanTerms, Body, ConversationRemoved, LeftReason, MemberLeft},
+    event::{BanLifted, BanTerms, Body, LeftReason, MemberLeft},
     limits,
     model::{Ban, Member},
 };
@@ -108,11 +108,8 @@ async fn ban(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId, terms
         }
         Ok(Some(Body::MemberLeft(MemberLeft { user, role, reason: LeftReason::Banned, ban: Some(terms.clone()) })))
     };
-    if let Some(changed) = app.change(id, by, decide).await?
-        && stored.is_some()
-    {
-        let removed = ConversationRemoved { conversation: id, reason: LeftReason::Banned };
-        app.tell(by, vec![(user, Body::ConversationRemoved(removed))], changed.frame.id).await;
+    if let Some(changed) = app.change(id, by, decide).await? {
+        app.tell_news(&changed).await;
     }
     Ok(())
 }

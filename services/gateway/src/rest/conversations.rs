@@ -22,7 +22,7 @@ use chat_auth::Action;
 use chat_protocol::{
     ClientId, ConversationId, ErrorCode, Seq, UserId,
     error::FieldError,
-    event::{Body, ConversationAdded, ConversationCreated, MemberChanged},
+    event::{Body, ConversationCreated, MemberChanged},
     limits,
     model::{Conversation, HistoryAccess, Kind, Marker, MemberSettings, Message, Settings, Visibility},
     rights::Role,
@@ -154,11 +154,7 @@ async fn make(app: &Arc<App>, id: ConversationId, by: UserId, created: Conversat
         Ok(roster.conversation().is_none().then(|| Body::ConversationCreated(Box::new(created.clone()))))
     };
     let Some(changed) = app.change(id, by, decide).await? else { return Ok(false) };
-    let news = |member: &MemberChanged| {
-        let added = ConversationAdded { conversation: id, role: member.role, head: changed.frame.seq };
-        (member.user, Body::ConversationAdded(added))
-    };
-    app.tell(by, created.members.iter().map(news).collect(), changed.frame.id).await;
+    app.tell_news(&changed).await;
     Ok(true)
 }
 

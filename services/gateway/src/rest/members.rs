@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{extract::State, http::StatusCode};
 use chat_auth::{Action, Actor, Place, authorize};
 use chat_protocol::{
-    ConversationId, ErrorCode, Seq, Timestamp, UserId,
+    ConversationId, ErrorCode, Timestamp, UserId,
     error::FieldError,
     event::{Body, ConversationAdded, ConversationRemoved, LeftReason, MemberChanged, MemberLeft},
     limits,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     app::App,
-    control::{Changed, Patience},
+    control::Patience,
     fault::Fault,
     hub::{Room, Roster},
 };
@@ -274,7 +274,6 @@ async fn end(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId) -> Re
     let roster = room.roster().await?;
     let leaver = room.member(&roster, user).await?;
     let reason = if user == by { LeftReason::Left } else { LeftReason::Removed };
-    let news = Body::ConversationRemoved(ConversationRemoved { conversation: id, reason });
     if roster.is_partial()
         && let Some(Member { role: role @ Role::Reader, .. }) = leaver
     {
@@ -282,7 +281,8 @@ async fn end(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId) -> Re
         room.authorize(by, Action::Kick { user, role }).await?;
         let at = app.log.shard_state(room.shard).await?.last;
         app.store.set_reader(id, user, None, at).await?;
-        app.tell_once(by, user, news).await;
+        let removed = ConversationRemoved { conversation: id, reason };
+        app.tell_once(by, user, Body::ConversationRemoved(removed)).await;
         return Ok(());
     }
     let decide = |roster: &Roster| {
@@ -294,8 +294,8 @@ async fn end(app: &Arc<App>, id: ConversationId, by: UserId, user: UserId) -> Re
         last_owner_stays(roster, member)?;
         Ok(Some(Body::MemberLeft(MemberLeft { user, role: Some(member.role), reason, ban: None })))
     };
-    if let Some(Changed { frame }) = app.change(id, by, decide).await? {
-        app.tell(by, vec![(user, news)], frame.id).await;
+    if let Some(changed) = app.change(id, by, decide).await? {
+        app.tell_news(&changed).await;
     }
     Ok(())
 }
@@ -314,13 +314,13 @@ async fn join_as(
     if by != user && room.is_banned(&roster, user).await? {
         return Err(ErrorCode::Forbidden.into());
     }
-    let added = |head: Seq| Body::ConversationAdded(ConversationAdded { conversation: id, role, head });
     if roster.is_partial() && role == Role::Reader {
         if room.member(&roster, user).await?.is_none() {
             // The shard's position: above whatever was written of this user here before.
             let at = app.log.shard_state(room.shard).await?.last;
             app.store.set_reader(id, user, Some(app.now()), at).await?;
-            app.tell_once(by, user, added(at.next())).await;
+            let added = ConversationAdded { conversation: id, role, head: at.next() };
+            app.tell_once(by, user, Body::ConversationAdded(added)).await;
         }
         return Ok(());
     }
@@ -341,8 +341,8 @@ async fn join_as(
         }
         Ok(Some(Body::MemberJoined(MemberChanged { user, role })))
     };
-    if let Some(Changed { frame }) = app.change_patiently(id, by, patience, decide).await? {
-        app.tell(by, vec![(user, added(frame.seq))], frame.id).await;
+    if let Some(changed) = app.change_patiently(id, by, patience, decide).await? {
+        app.tell_news(&changed).await;
     }
     Ok(())
 }

@@ -187,7 +187,7 @@ impl Driver {
 
     /// Asked to leave: the next socket is opened beside this one.
     fn open_next(&self, socket: &mut Socket) {
-        let (base, codec) = (self.base(self.gateway.wrapping_add(1)), self.config.codec);
+        let (base, codec) = (self.base(self.gateway.wrapping_add(socket.turns)), self.config.codec);
         let opening = async move {
             let opened = match base {
                 Some(base) => Wire::open(&base, codec).await.ok(),
@@ -363,7 +363,7 @@ impl Driver {
             }
             // Nobody there to go to: this socket is served until its end, and the next gateway may have room.
             Work::Opened(None) => {
-                socket.turns = socket.turns.wrapping_add(1);
+                socket.turns = turns_after(socket.turns, self.config.gateways.len());
                 socket.leave_at = Some(Instant::now() + PAUSE);
                 Ok(())
             }
@@ -395,10 +395,10 @@ impl Driver {
 
 impl Socket {
     async fn say(&mut self, frame: &ClientFrame) -> Result<(), End> {
-        self.wire.say(frame).await.map_err(|err| {
-            tracing::debug!(error = %err, "socket lost");
-            End::Again { code: None, after: None }
-        })
+        let Err(err) = self.wire.say(frame).await else { return Ok(()) };
+        tracing::debug!(error = %err, "socket lost");
+        let code = self.wire.last_words().await;
+        Err(self.ended(code))
     }
 
     fn read(&mut self, rest: Rest, conversation: ConversationId, after: Seq, pause: Option<Duration>) {
@@ -434,7 +434,32 @@ impl Socket {
     }
 }
 
+/// So many turns further than the gateway that asks to leave is who is tried next: each of the others in its turn, and
+/// that one only if it is all there is.
+const fn turns_after(turns: usize, gateways: usize) -> usize {
+    match gateways {
+        0 | 1 => 1,
+        more => turns % (more - 1) + 1,
+    }
+}
+
 /// Whether asking again would be answered the same.
 fn is_final(err: &RestError) -> bool {
     err.code().is_some_and(|code| matches!(code.retry(), Retry::No | Retry::WithChange))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turns_after;
+
+    #[test]
+    fn whoever_is_sent_away_does_not_come_back_while_there_are_others() {
+        let tried = |gateways| {
+            let next = std::iter::successors(Some(1), |turns| Some(turns_after(*turns, gateways)));
+            next.take(5).map(|turns| turns % gateways).collect::<Vec<usize>>()
+        };
+        assert_eq!(tried(1), [0, 0, 0, 0, 0]);
+        assert_eq!(tried(2), [1, 1, 1, 1, 1]);
+        assert_eq!(tried(3), [1, 2, 1, 2, 1]);
+    }
 }

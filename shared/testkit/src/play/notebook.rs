@@ -102,6 +102,8 @@ impl Observer for Notebook {
                 page.away_since.get_or_insert_with(Instant::now);
                 page.lost.push(code);
             }),
+            // Nothing was lost by that: what is away is away already.
+            Happened::NotConnected => {}
             Happened::Moved | Happened::Stopped(_) => self.page.send_modify(|page| page.live = false),
             Happened::Following { conversation, after } => {
                 self.recorder.record(Event::Follow { client, conversation, after });

@@ -1,10 +1,19 @@
+//! F2: gateways are replaced one after the other under load, as every deploy does it. A program of its own, so that no
+//! other test runs beside it: what it looks at is who is away, and for how long.
+
+#![expect(unreachable_pub, reason = "there is no crate outside")]
+
+#[path = "chaos/harm.rs"]
+#[expect(dead_code, reason = "chaos needs the rest of it")]
+mod harm; // faults while a crowd talks
+
 use std::time::Duration;
 
 use chat_testkit::env::thorough;
 use chat_testkit::play::{Cluster, Crowd, Plan};
 use tokio::time::Instant;
 
-use super::harm::{BINARY, assert_lossless, talk_and_harm, times, until};
+use harm::{BINARY, assert_lossless, talk_and_harm, times, until};
 
 const CLIENTS: usize = 200;
 const ROOMS: usize = 20;
@@ -16,7 +25,6 @@ const AWAY_MAX: Duration = Duration::from_secs(2);
 /// Until a signal is heard.
 const SIGNAL_WITHIN: Duration = Duration::from_secs(2);
 
-/// F2
 #[tokio::test(flavor = "multi_thread")]
 async fn gateways_are_replaced_one_after_the_other_under_load() -> anyhow::Result<()> {
     let mut cluster = Cluster::start(BINARY, Plan::default()).await?;
