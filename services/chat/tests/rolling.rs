@@ -18,6 +18,8 @@ use harm::{BINARY, assert_lossless, talk_and_harm, times, until};
 const CLIENTS: usize = 200;
 const ROOMS: usize = 20;
 const EACH: usize = 40;
+/// Who asks for more than the processor has measures the queue.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The delay and the window of the test's gateways, and what is under way after them.
 const EXIT_WITHIN: Duration = Duration::from_secs(30);
 /// Without a socket, p99, on a machine that does nothing else; elsewhere it is only printed.
@@ -29,7 +31,7 @@ const SIGNAL_WITHIN: Duration = Duration::from_secs(2);
 async fn gateways_are_replaced_one_after_the_other_under_load() -> anyhow::Result<()> {
     let mut cluster = Cluster::start(BINARY, Plan::default()).await?;
     let play = cluster.play();
-    let crowd = play.crowd(CLIENTS, ROOMS).await?;
+    let crowd = play.crowd(CLIENTS, ROOMS).await?.pausing(PAUSE);
     let before: u32 = crowd.users.iter().map(|user| user.sockets()).sum();
 
     let gateways = &mut cluster.gateways;
