@@ -24,7 +24,7 @@ PREVIOUS ?= HEAD~1
 chaos: tools
 	shared/testkit/tools/previous $(PREVIOUS)
 	CHAT_CHAOS=1 CHAT_PREVIOUS=$(CHAT_TOOLS)/previous/chat $(plays) --test chaos -- --nocapture --include-ignored --test-threads 1
-	CHAT_CHAOS=1 $(plays) --test rolling --test storm -- --nocapture
+	CHAT_CHAOS=1 $(plays) --test rolling --test storm --test idle -- --nocapture
 
 plays = shared/testkit/tools/with-cql cargo test --locked -p chat
 

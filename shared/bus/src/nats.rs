@@ -107,6 +107,19 @@ pub enum StartError {
         /// Which.
         stream: String,
     },
+    /// A stream reserves its whole size when it is made.
+    #[error(
+        "the NATS servers have no room for stream {stream}: the log's {shards} shards reserve {mib} MiB each. Give the \
+         servers a larger volume (by default JetStream takes three quarters of what is free), or make the log smaller"
+    )]
+    NoRoom {
+        /// Which.
+        stream: String,
+        /// Of the log.
+        shards: u16,
+        /// Of each.
+        mib: u64,
+    },
     /// A stream differs from what this node was told. Nothing is changed: somebody must decide which is right.
     #[error("stream {stream}: {field} is {found}, and this node wants {wanted}")]
     Drift {

@@ -48,8 +48,9 @@ pub struct PageCache {
     bounds: Bounds,
     /// Every event up to here has been applied.
     head: Seq,
-    /// Every message after this one is here.
-    from: Seq,
+    /// Every message after this one is here. `None` until the first event, where the log held nothing: it may have let
+    /// go of all there was.
+    from: Option<Seq>,
     /// Whether there are messages up to it, if that is known.
     older: Option<bool>,
     messages: BTreeMap<Seq, Arc<Kept>>,
@@ -86,7 +87,7 @@ impl PageCache {
             place,
             bounds: Bounds::default(),
             head: from,
-            from,
+            from: Some(from).filter(|from| *from > Seq::ZERO),
             older: None,
             messages: BTreeMap::new(),
             pins: None,
@@ -117,7 +118,7 @@ impl PageCache {
         });
         let messages: BTreeMap<Seq, Arc<Kept>> = messages.collect();
         let bytes = messages.values().map(|kept| kept.bytes()).sum();
-        let from = oldest.map_or(Seq::ZERO, Seq::before);
+        let from = Some(oldest.map_or(Seq::ZERO, Seq::before));
         let pins = (pins.len() <= PINS).then_some(pins);
         let mut cache = Self { place, bounds, head, from, older: Some(more), messages, pins, bytes };
         cache.trim();
@@ -140,10 +141,7 @@ impl PageCache {
             Cursor::Newest => self.below(Seq::MAX, size)?,
             Cursor::Before(end) => self.below(end, size)?,
             Cursor::After(start) => {
-                if start < self.from && self.older != Some(false) {
-                    return None;
-                }
-                let found: Vec<_> = self.messages.range(start.next()..).take(size + 1).map(cloned).collect();
+                let found: Vec<_> = self.after(start)?.take(size + 1).map(Arc::clone).collect();
                 let more = found.len() > size;
                 (found, more)
             }
@@ -164,7 +162,7 @@ impl PageCache {
 
     /// Every message after a position, oldest first, if they are all here.
     pub fn after(&self, start: Seq) -> Option<impl Iterator<Item = &Arc<Kept>>> {
-        let known = start >= self.from || self.older == Some(false);
+        let known = self.from.is_some_and(|from| start >= from) || self.older == Some(false);
         known.then(|| self.messages.range(start.next()..).map(|(_, kept)| kept))
     }
 
@@ -181,9 +179,10 @@ impl PageCache {
             return;
         }
         self.head = seq;
+        self.from.get_or_insert(seq.before());
         match body {
             Body::ConversationCreated(_) => {
-                self.from = Seq::ZERO;
+                self.from = Some(Seq::ZERO);
                 self.older = Some(false);
                 self.pins.get_or_insert_default();
             }
@@ -257,7 +256,7 @@ impl PageCache {
         while self.messages.len() > self.bounds.messages || self.bytes > self.bounds.bytes {
             let Some((seq, kept)) = self.messages.pop_first() else { return };
             self.bytes -= kept.bytes();
-            self.from = seq;
+            self.from = Some(seq);
             self.older = Some(true);
         }
     }

@@ -96,6 +96,8 @@ impl App {
         let stored = self.reads.messages(&self.store, asked, Cursor::Newest, size).await?;
         // Only of those: what is added to a message that the tail itself created is in the tail.
         let (reactions, pins) = self.stored_additions(room, asked, &stored.messages).await?;
+        // The log may have let go of all there was, and the room then knows no head: what is settled is in the store.
+        let head = head.max(asked.settled);
         let read = Read { overlay, head, stored, size, reactions, pins };
         room.keep(PageCache::of_read((room.conversation, room.shard), Bounds::default(), read)).await;
         metrics::cache_filled();

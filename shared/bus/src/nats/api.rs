@@ -52,10 +52,7 @@ impl Refusal {
     /// What it means for whoever asked. Refused is not stored.
     pub(super) fn meaning(&self) -> BusError {
         match self.err_code {
-            code::ACCOUNT_RESOURCES
-            | code::INSUFFICIENT_RESOURCES
-            | code::MEMORY_RESOURCES
-            | code::STORAGE_RESOURCES => BusError::Full(Full::Storage),
+            _ if self.lacks_room() => BusError::Full(Full::Storage),
             // Its own size, the disk's or the account's; anything else is a store that is closing.
             code::STORE_FAILED => match ["maximum", "no space", "exceeded"].iter().any(|why| self.says(why)) {
                 true => BusError::Full(Full::Storage),
@@ -68,6 +65,14 @@ impl Refusal {
             _ if matches!(self.code, 429 | 503) => BusError::Unavailable,
             _ => BusError::Other(format!("{} (error {})", self.description, self.err_code)),
         }
+    }
+
+    /// Whether the servers, or the account's share of them, have less room than was asked for.
+    pub(super) const fn lacks_room(&self) -> bool {
+        matches!(
+            self.err_code,
+            code::ACCOUNT_RESOURCES | code::INSUFFICIENT_RESOURCES | code::MEMORY_RESOURCES | code::STORAGE_RESOURCES
+        )
     }
 
     fn says(&self, word: &str) -> bool {

@@ -62,6 +62,10 @@ impl Core {
                             }
                             // Another node was faster; its first sequence differs from ours, and counts.
                             Err(err) if err.is(code::STREAM_EXISTS) => continue,
+                            Err(AskError::Refused(refusal)) if refusal.lacks_room() => {
+                                let (shards, mib) = (self.options.shards, self.options.max_bytes >> 20);
+                                return Err(StartError::NoRoom { stream: shard.stream.clone(), shards, mib });
+                            }
                             Err(err) => err,
                         }
                     }

@@ -68,6 +68,14 @@ async fn a_missing_stream_is_made_only_by_who_may() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_larger_than_the_servers_have_room_for_is_refused_in_words() {
+    let server = server().await;
+    let larger = NatsOptions { max_bytes: 1 << 50, ..options(&server.url()) };
+    let text = refused(larger).await.to_string();
+    assert!(text.contains("no room for stream CHAT_") && text.contains("reserve 1073741824 MiB each"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_server_it_says_so_in_time() {
     let url = {
         let mut server = server().await;

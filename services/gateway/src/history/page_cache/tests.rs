@@ -296,3 +296,14 @@ fn a_document_is_encoded_once_and_anew_after_each_change() {
     assert_eq!(of(&cache, UserId::from_u128(2))[0]["mine"], Value::Bool(false));
     assert_eq!(of(&cache, VIEWER)[0]["mine"], Value::Bool(true));
 }
+
+#[test]
+fn a_log_that_let_go_of_everything_says_nothing_of_what_was_before() {
+    let mut cache = PageCache::of_events(PLACE, Seq::ZERO, Seq::ZERO, []);
+    let is_known = |cache: &PageCache, after: Seq| cache.page(Cursor::After(after), 10).is_some();
+    assert!(!is_known(&cache, Seq::ZERO));
+    let seq = Seq::new(50).unwrap();
+    cache.apply(&frame(seq, created(seq, "after a long silence")));
+    assert!(!is_known(&cache, Seq::ZERO) && is_known(&cache, seq.before()));
+    assert!(cache.page(Cursor::Newest, 10).is_none());
+}
