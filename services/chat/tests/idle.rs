@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(5);
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_sockets_cost_little_and_stay() -> anyhow::Result<()> {
     let (sockets, time) =
-        if thorough() { (10_000, Duration::from_secs(1_800)) } else { (2_000, Duration::from_secs(20)) };
+        if thorough() { (10_000, Duration::from_secs(1_800)) } else { (1_000, Duration::from_secs(20)) };
     let plan = Plan { gateways: 1, persisters: 1, presence: 1, gateway: LIMITS, ..Plan::default() };
     let mut cluster = Cluster::start(env!("CARGO_BIN_EXE_chat"), plan).await?;
     let (keys, gateway) = (Keys::read(&cluster.keys())?, cluster.gateways[0].public());
