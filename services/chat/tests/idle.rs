@@ -1,19 +1,21 @@
 //! F41: authenticated sockets that say nothing cost a gateway little, and go on doing so for as long as they stay.
 
+#[path = "presence_at_scale/strangers.rs"]
+mod strangers; // users with nothing but a token
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use chat_auth::{Issuer, Keys, access};
 use chat_loadtest::connect::{Opening, Sources};
 use chat_loadtest::crowd::Crowd;
 use chat_loadtest::process::{check_files, resident_bytes};
 use chat_loadtest::wire::{Opcode, masked};
-use chat_protocol::{Clock, SessionId, UserId, time::SystemClock};
 use chat_testkit::env::thorough;
 use chat_testkit::play::{Cluster, Plan};
-use rand::Rng;
 use serde_json::json;
+
+use strangers::{Stranger, Strangers};
 
 const LIMITS: &[&str] = &["--gateway-sockets-per-address", "100000", "--gateway-limit-hellos", "100000/1s"];
 /// With everything that belongs to a user: the feed and its subscription, the lease, the place in every list. Tasks of a
@@ -32,27 +34,20 @@ async fn idle_sockets_cost_little_and_stay() -> anyhow::Result<()> {
         if thorough() { (10_000, Duration::from_secs(1_800)) } else { (1_000, Duration::from_secs(20)) };
     let plan = Plan { gateways: 1, persisters: 1, presence: 1, gateway: LIMITS, ..Plan::default() };
     let mut cluster = Cluster::start(env!("CARGO_BIN_EXE_chat"), plan).await?;
-    let (keys, gateway) = (Keys::read(&cluster.keys())?, cluster.gateways[0].public());
+    let (strangers, gateway) = (Strangers::of(&cluster)?, cluster.gateways[0].public());
     let pid = cluster.gateways[0].pid()?;
-    tokio::task::spawn_blocking(move || stay(&keys, gateway, pid, sockets, time)).await?
+    tokio::task::spawn_blocking(move || stay(&strangers, gateway, pid, sockets, time)).await?
 }
 
-fn stay(keys: &Keys, gateway: SocketAddr, pid: u32, sockets: usize, time: Duration) -> anyhow::Result<()> {
+fn stay(strangers: &Strangers, gateway: SocketAddr, pid: u32, sockets: usize, time: Duration) -> anyhow::Result<()> {
     check_files(sockets)?;
-    let issuer = Issuer::new(keys, access::OURS, access::OURS);
-    let mut rng = rand::rng();
-    let ms = SystemClock.now().as_ms().unsigned_abs();
-    let everybody: Vec<(UserId, SessionId)> =
-        (0..sockets).map(|_| (UserId::ulid(ms, rng.random()), SessionId::ulid(ms, rng.random()))).collect();
-    let mut token = |(user, session): (UserId, SessionId)| {
-        issuer.issue(user, session, SystemClock.now(), &mut rng).text.expose().to_owned()
-    };
+    let everybody: Vec<Stranger> = (0..sockets).map(|_| strangers.comes()).collect();
 
     let without = resident_bytes(pid)?;
     let (mut crowd, mut sources, mut ids) = (Crowd::new()?, Sources::new(250), Vec::new());
     for &user in &everybody {
         let mut opening = Opening::upgrade(gateway, sources.take())?;
-        let hello = json!({ "type": "hello", "token": token(user), "device": "idle", "client": "idle" });
+        let hello = json!({ "type": "hello", "token": strangers.token(user), "device": "idle", "client": "idle" });
         opening.say(&hello.to_string())?;
         opening.wait_for("live")?;
         ids.push(crowd.join(opening)?);
@@ -67,7 +62,7 @@ fn stay(keys: &Keys, gateway: SocketAddr, pid: u32, sockets: usize, time: Durati
         most = most.max(resident_bytes(pid)?);
         if renewed.elapsed() >= RENEWAL {
             for (id, user) in ids.iter().zip(&everybody) {
-                let auth = json!({ "type": "auth", "token": token(*user) }).to_string();
+                let auth = json!({ "type": "auth", "token": strangers.token(*user) }).to_string();
                 crowd.write(*id, &masked(Opcode::Text, auth.as_bytes()));
                 crowd.serve(Duration::ZERO)?;
             }

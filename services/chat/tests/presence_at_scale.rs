@@ -5,6 +5,8 @@
 mod crowd; // bare sockets on threads of their own
 #[path = "presence_at_scale/storm.rs"]
 mod storm; // all of them cut at once, and back within the grace
+#[path = "presence_at_scale/strangers.rs"]
+mod strangers; // users with nothing but a token
 #[path = "presence_at_scale/takeover.rs"]
 mod takeover; // workers killed and added under load
 #[path = "presence_at_scale/town.rs"]

@@ -11,6 +11,7 @@ use chat_protocol::{
 };
 use chat_store::{Cursor, MessagePage};
 use serde::Serialize;
+use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
 use crate::{app::App, fault::Fault, hub::Room};
@@ -27,16 +28,37 @@ pub struct Unread {
     pub mentions: u32,
 }
 
+/// Who asks what they have not seen; whom they block is read once for all of their conversations, and only if somebody
+/// calls them.
+pub struct Reader {
+    user: UserId,
+    blocked: OnceCell<HashSet<UserId>>,
+}
+
+impl Reader {
+    pub fn new(user: UserId) -> Self {
+        Self { user, blocked: OnceCell::new() }
+    }
+
+    /// Without the store nobody is: then one is called once too often.
+    async fn blocked(&self, app: &App) -> &HashSet<UserId> {
+        let read = async {
+            let blocks = app.store.blocks(self.user, None, limits::BLOCKS).await.unwrap_or_default();
+            blocks.into_iter().map(|block| block.user).collect()
+        };
+        self.blocked.get_or_init(|| read).await
+    }
+}
+
 impl App {
-    /// What `user` has not seen after `marker`: how far they have read, or where they joined if that is later.
-    pub async fn unread(&self, user: UserId, room: &Arc<Room>, marker: Seq) -> Result<Unread, Fault> {
-        let seen = self.unseen(user, room, marker).await?;
+    /// What a reader has not seen after `marker`: how far they have read, or where they joined if that is later.
+    pub async fn unread(&self, reader: &Reader, room: &Arc<Room>, marker: Seq) -> Result<Unread, Fault> {
+        let seen = self.unseen(reader.user, room, marker).await?;
         if seen.called_by.is_empty() {
             return Ok(seen.without(&HashSet::new()));
         }
-        // Whoever the reader blocks does not call them. Without the store they are called once too often.
-        let blocks = self.store.blocks(user, None, limits::BLOCKS).await.unwrap_or_default();
-        Ok(seen.without(&blocks.into_iter().map(|block| block.user).collect()))
+        // Whoever the reader blocks does not call them.
+        Ok(seen.without(reader.blocked(self).await))
     }
 
     async fn unseen(&self, user: UserId, room: &Arc<Room>, marker: Seq) -> Result<Unseen, Fault> {

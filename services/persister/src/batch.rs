@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chat_bus::{Delivery, Settle};
 use chat_protocol::{
-    ConversationId, MessageId, Seq, Shard, UserId,
+    ConversationId, MessageId, Seq, Shard, Timestamp, UserId,
     event::{self, Body, Event},
 };
 use chat_store::EventRow;
@@ -32,6 +32,8 @@ pub(crate) struct News {
     pub cause: MessageId,
     /// Who did it.
     pub by: UserId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// One delivery that no store could ever take.
@@ -95,7 +97,7 @@ pub(crate) fn plan(shard: Shard, deliveries: Vec<Delivery>) -> Batch {
 fn news_of(row: &EventRow, event: &Event) -> Vec<News> {
     let (conversation, cause) = (row.conversation, MessageId::new(row.shard, row.seq));
     let told = event::news(conversation, row.seq, &event.body).into_iter();
-    told.map(|(user, body)| News { user, body, conversation, cause, by: event.by }).collect()
+    told.map(|(user, body)| News { user, body, conversation, cause, by: event.by, at: event.at }).collect()
 }
 
 #[cfg(test)]
@@ -104,10 +106,7 @@ mod tests {
 
     use bytes::Bytes;
     use chat_bus::{BusError, Logged, Prev};
-    use chat_protocol::{
-        Timestamp, UserId,
-        event::{Body, Empty},
-    };
+    use chat_protocol::event::Empty;
 
     use super::*;
 

@@ -112,14 +112,7 @@ async fn write(shard: Shard, config: &Config, deps: &Deps, deliveries: Vec<Deliv
 
 async fn write_group(deps: &Deps, group: Group) -> bool {
     match deps.store.apply(&group.rows).await {
-        Ok(()) if news::tell(deps, &group.news).await => {
-            settle_all(group.settles).await;
-            true
-        }
-        Ok(()) => {
-            retry_all(group.settles).await;
-            false
-        }
+        Ok(()) => finish(deps, &group.news, group.settles).await,
         Err(err @ (StoreError::Unavailable | StoreError::Full)) => {
             tracing::debug!(error = %err, rows = group.rows.len(), "write delayed");
             retry_all(group.settles).await;
@@ -139,14 +132,7 @@ async fn write_group(deps: &Deps, group: Group) -> bool {
 
 async fn write_one(deps: &Deps, row: EventRow, settle: Box<dyn Settle>, news: &[News]) -> bool {
     match deps.store.apply(std::slice::from_ref(&row)).await {
-        Ok(()) if news::tell(deps, news).await => {
-            settle_all(vec![settle]).await;
-            true
-        }
-        Ok(()) => {
-            retry_all(vec![settle]).await;
-            false
-        }
+        Ok(()) => finish(deps, news, vec![settle]).await,
         Err(StoreError::Refused(reason)) => quarantine(deps, Poison { row, settle, reason }).await,
         Err(err) => {
             tracing::warn!(conversation = %row.conversation, seq = %row.seq, error = %err, "write delayed");
@@ -154,6 +140,17 @@ async fn write_one(deps: &Deps, row: EventRow, settle: Box<dyn Settle>, news: &[
             false
         }
     }
+}
+
+/// Of what is written: feeds are told, then it is acknowledged. What could not be told comes again.
+async fn finish(deps: &Deps, news: &[News], settles: Vec<Box<dyn Settle>>) -> bool {
+    let told = news::tell(deps, news).await;
+    if told {
+        settle_all(settles).await;
+    } else {
+        retry_all(settles).await;
+    }
+    told
 }
 
 /// Puts an event aside; it is acknowledged only once it lies there.

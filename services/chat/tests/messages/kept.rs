@@ -102,7 +102,14 @@ async fn on_real_servers() -> anyhow::Result<()> {
     // A conversation that the second gateway never saw, read there again and again.
     let (carol, room) = (world.user("carol").await?, "messages kept");
     let room = world.makes(&carol, json!({"kind": "group", "title": room})).await?;
-    says(&world, &carol, &room, "hi").await?;
+    let hi = says(&world, &carol, &room, "hi").await?;
+    // Of a conversation that is in memory from its beginning, nothing is asked of the store.
+    let (made_at, before) = (&cluster.gateways[..1], id(&hi));
+    for path in [hi.clone(), format!("{room}/messages?before={before}")] {
+        let hits = Cluster::metric(made_at, "chat_gateway_tail_hits_total").await?;
+        world.ask(0, Some(&carol), "GET", &path, None).await?.good()?;
+        assert!(Cluster::metric(made_at, "chat_gateway_tail_hits_total").await? > hits, "{path}");
+    }
     let page = format!("{room}/messages");
     let first = world.ask(1, Some(&carol), "GET", &page, None).await?.good()?;
     let second = &cluster.gateways[1..];

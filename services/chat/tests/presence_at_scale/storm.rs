@@ -8,16 +8,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use chat_auth::{Issuer, Keys, access};
 use chat_client::{Happened, NewConversation, Rest};
+use chat_protocol::UserId;
 use chat_protocol::model::{Kind, PresenceState};
-use chat_protocol::{Clock, SessionId, UserId, time::SystemClock};
 use chat_testkit::play::{Cluster, User};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use rand::Rng;
 use tokio::time::{Instant, sleep};
 
 use super::crowd::{Bare, Ticket};
+use super::strangers::Strangers;
 
 /// Two beats may be lost, as by default.
 pub const TIMES: [&str; 6] = ["--presence-lease", "9s", "--presence-beat", "3s", "--presence-grace", "30s"];
@@ -46,7 +45,9 @@ pub async fn is_silent(cluster: &Cluster, sockets: usize) -> anyhow::Result<()> 
     let base = format!("http://{}", cluster.gateways[0].public());
     let (watched, mut tickets) = accounts(&base).await?;
     meet(&watcher, &watched).await?;
-    tickets.extend(strangers(cluster, sockets - tickets.len())?);
+    let strangers = Strangers::of(cluster)?;
+    let more = sockets - tickets.len();
+    tickets.extend((0..more).map(|_| Ticket { token: strangers.token(strangers.comes()), returns: true }));
     let gateways = cluster.gateways.iter().map(chat_testkit::process::Chat::public).collect();
     let bare = Bare::enter(gateways, &tickets);
     let entered = bare.are(sockets, SOON).await?;
@@ -109,19 +110,6 @@ async fn meet(watcher: &User, watched: &[UserId]) -> anyhow::Result<()> {
     };
     watcher.rest().create(&group).await.context("create the group that all are in")?;
     Ok(())
-}
-
-/// Users with nothing but a token.
-fn strangers(cluster: &Cluster, count: usize) -> anyhow::Result<Vec<Ticket>> {
-    let keys = Keys::read(&cluster.keys())?;
-    let issuer = Issuer::new(&keys, access::OURS, access::OURS);
-    let (mut rng, now) = (rand::rng(), SystemClock.now());
-    let ms = now.as_ms().unsigned_abs();
-    let tickets = (0..count).map(|_| {
-        let (user, session) = (UserId::ulid(ms, rng.random()), SessionId::ulid(ms, rng.random()));
-        Ticket { token: issuer.issue(user, session, now, &mut rng).text.expose().to_owned(), returns: true }
-    });
-    Ok(tickets.collect())
 }
 
 /// Changes that workers told.

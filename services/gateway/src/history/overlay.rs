@@ -89,7 +89,7 @@ impl Overlay {
                 user: *user,
                 at: *at,
             }));
-            stored.sort_by(oldest_first);
+            stored.sort_by(Reaction::oldest_first);
         }
         stored
     }
@@ -182,11 +182,6 @@ pub(super) fn delete(message: &mut Message, seq: Seq) {
     message.mentions.clear();
     message.edited_at = None;
     message.deleted = true;
-}
-
-/// The order in which reactions are shown.
-pub(super) fn oldest_first(a: &Reaction, b: &Reaction) -> std::cmp::Ordering {
-    (a.at, a.user, &a.emoji).cmp(&(b.at, b.user, &b.emoji))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Messages and what is added to them.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -102,6 +104,13 @@ pub struct Reaction {
     pub user: UserId,
     /// When.
     pub at: Timestamp,
+}
+
+impl Reaction {
+    /// The order in which reactions are shown, the same wherever they are read.
+    pub fn oldest_first(a: &Self, b: &Self) -> Ordering {
+        (a.at, a.user, &a.emoji).cmp(&(b.at, b.user, &b.emoji))
+    }
 }
 
 /// Who wrote a message: a person or the system.

@@ -81,7 +81,7 @@ impl Reactions for Embedded {
         self.read("reactions", move |view| {
             let reacted = messages.into_iter().map(|message| {
                 let mut reactions = reactions_of(view, of, message)?;
-                reactions.sort_by(|a, b| (a.at, a.user, &a.emoji).cmp(&(b.at, b.user, &b.emoji)));
+                reactions.sort_by(Reaction::oldest_first);
                 let mut counts: HashMap<String, u32> = HashMap::new();
                 reactions.retain(|reaction| {
                     let count = counts.entry(reaction.emoji.clone()).or_default();

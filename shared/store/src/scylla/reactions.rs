@@ -159,7 +159,7 @@ impl Scylla {
 
 /// Oldest first, and of each emoji no more than are counted.
 fn counted(mut reactions: Vec<Reaction>) -> Vec<Reaction> {
-    reactions.sort_by(|a, b| (a.at, a.user, &a.emoji).cmp(&(b.at, b.user, &b.emoji)));
+    reactions.sort_by(Reaction::oldest_first);
     let mut counts: HashMap<String, u32> = HashMap::new();
     reactions.retain(|reaction| {
         let count = counts.entry(reaction.emoji.clone()).or_default();

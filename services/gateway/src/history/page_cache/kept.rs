@@ -97,7 +97,7 @@ impl Kept {
         }
         self.reactions.retain(|held| held.user != user || held.emoji != emoji);
         self.reactions.extend(added);
-        self.reactions.sort_by(overlay::oldest_first);
+        self.reactions.sort_by(Reaction::oldest_first);
         self.reacted();
     }
 

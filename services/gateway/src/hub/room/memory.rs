@@ -36,7 +36,7 @@ impl Room {
         let tail = &state.tail;
         let reaches = match cursor {
             Cursor::Newest => true,
-            Cursor::Before(end) => !tail.covers(end),
+            Cursor::Before(end) => tail.covers(end),
             Cursor::After(start) => tail.covers(start),
             Cursor::Around(_) => false,
         };

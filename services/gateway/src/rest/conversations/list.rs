@@ -35,6 +35,7 @@ use crate::{
         extract::{Caller, Query},
         paging::going_on,
     },
+    unread::Reader,
 };
 
 /// Conversations looked at together for one list.
@@ -124,8 +125,9 @@ async fn entries(app: &Arc<App>, user: UserId, page: Vec<Recent>) -> Result<Vec<
     let ids: Vec<ConversationId> = page.iter().map(|recent| recent.membership.conversation).collect();
     let settings = app.store.member_settings(user, &ids).await?;
     let markers = app.markers(user, &ids).await?;
+    let reader = Reader::new(user);
     let items: Vec<Option<Shown>> = stream::iter(page.into_iter().zip(settings).zip(markers))
-        .map(|((recent, settings), marker)| entry(app, user, recent, settings, marker))
+        .map(|((recent, settings), marker)| entry(app, user, &reader, recent, settings, marker))
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
@@ -136,6 +138,7 @@ async fn entries(app: &Arc<App>, user: UserId, page: Vec<Recent>) -> Result<Vec<
 async fn entry(
     app: &Arc<App>,
     user: UserId,
+    reader: &Reader,
     recent: Recent,
     settings: MemberSettings,
     marker: Option<Marker>,
@@ -153,7 +156,7 @@ async fn entry(
     shown.last_message = last_message(app, &room, recent).await?.filter(|message| message.seq > since).map(cut);
     // Who joined starts with nothing unread.
     let read = marker.map_or(Seq::ZERO, |marker| marker.read).max(joined).max(since);
-    shown.unread = Some(app.unread(user, &room, read).await?);
+    shown.unread = Some(app.unread(reader, &room, read).await?);
     shown.settings = Some(settings);
     shown.marker = marker;
     Ok(Some(shown))
