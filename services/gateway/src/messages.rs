@@ -14,7 +14,7 @@ use chat_auth::Action;
 use chat_bus::Nonce;
 use chat_protocol::{
     ErrorCode, MessageId, Seq, UserId,
-    event::{Body, Event},
+    event::Event,
     model::{Content, Message},
 };
 
@@ -46,8 +46,8 @@ impl App {
     }
 
     /// Appends a change and writes it to the store at once, so that whoever made it reads it back anywhere.
-    async fn append_change(&self, room: &Arc<Room>, by: UserId, body: Body) -> Result<Seq, Fault> {
-        let bytes = Event { at: self.now(), by, body }.encode();
+    async fn append_change(&self, room: &Arc<Room>, event: Event) -> Result<Seq, Fault> {
+        let bytes = event.encode();
         let chance: [u8; 16] = rand::random();
         let nonce = Nonce::hash(&[b"change", &chance]);
         let appended = self.log.append(room.conversation, nonce, bytes.clone(), None).await?;

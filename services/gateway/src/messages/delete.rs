@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use chat_auth::Action;
 use chat_protocol::{
     ConversationId, MessageId, Seq, UserId,
-    event::{Body, MessageDeleted},
+    event::{Body, Event, MessageDeleted},
     model::Message,
 };
 use futures_util::{StreamExt, stream};
@@ -51,8 +51,8 @@ impl App {
         let mut last = None;
         for (messages, reason) in [(own, "author"), (others, "moderator")] {
             if !messages.is_empty() {
-                let deleted = MessageDeleted { messages, reason: reason.to_owned() };
-                last = Some(self.append_change(&room, by, Body::MessageDeleted(deleted)).await?);
+                let body = Body::MessageDeleted(MessageDeleted { messages, reason: reason.to_owned() });
+                last = Some(self.append_change(&room, Event { at: self.now(), by, body }).await?);
             }
         }
         Ok((results, last))

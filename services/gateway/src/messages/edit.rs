@@ -3,7 +3,7 @@
 use chat_auth::Action;
 use chat_protocol::{
     ConversationId, ErrorCode, MessageId, Seq, UserId, content,
-    event::{Body, MessageUpdated},
+    event::{Body, Event, MessageUpdated},
     limits,
     model::{Content, ContentChange, Message},
 };
@@ -35,7 +35,8 @@ impl App {
         }
         let mentions = self.mentions(&room, by, &content).await?;
         let updated = MessageUpdated { message: id, content: content.clone(), mentions: mentions.clone() };
-        let seq = self.append_change(&room, by, Body::MessageUpdated(Box::new(updated))).await?;
+        let seq =
+            self.append_change(&room, Event { at: now, by, body: Body::MessageUpdated(Box::new(updated)) }).await?;
         Ok((Message { content, mentions, edited_at: Some(now), version: seq, ..message }, Some(seq)))
     }
 }

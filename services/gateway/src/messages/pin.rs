@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_auth::Action;
 use chat_protocol::{
     ConversationId, ErrorCode, MessageId, Seq, UserId,
-    event::{Body, PinChanged},
+    event::{Body, Event, PinChanged},
     limits,
     model::Message,
 };
@@ -43,7 +43,7 @@ impl App {
         }
         let pin = PinChanged { message: id };
         let body = if present { Body::PinAdded(pin) } else { Body::PinRemoved(pin) };
-        self.append_change(&room, by, body).await.map(Some)
+        self.append_change(&room, Event { at: self.now(), by, body }).await.map(Some)
     }
 
     /// The pinned messages that are no tombstones, the last pinned first, each with its pin.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chat_auth::Action;
 use chat_protocol::{
     ConversationId, ErrorCode, MessageId, Seq, UserId,
-    event::{Body, ReactionChange, ReactionChanged, ReactionOp},
+    event::{Body, Event, ReactionChange, ReactionChanged, ReactionOp},
     limits,
 };
 
@@ -40,7 +40,7 @@ impl App {
             return Err(Fault::new(ErrorCode::LimitReached, detail));
         }
         let changes = vec![ReactionChange { user: by, emoji, op }];
-        let changed = Body::ReactionChanged(ReactionChanged { message: id, changes });
-        self.append_change(&room, by, changed).await.map(Some)
+        let body = Body::ReactionChanged(ReactionChanged { message: id, changes });
+        self.append_change(&room, Event { at: self.now(), by, body }).await.map(Some)
     }
 }
