@@ -63,7 +63,7 @@ enum Command {
 
 /// Measures and prints.
 pub fn run(cli: &Cli) -> anyhow::Result<()> {
-    let cores = Cores { server: cli.server_core, generator: cli.core };
+    let cores = Cores::apart(cli.server_core, cli.core);
     match &cli.command {
         Command::Raw(raw) => raw::run(raw, cores),
         Command::Fan(options) => scenario::fan::run(options, cores),

@@ -15,20 +15,47 @@ use rustix::{
     thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 
-/// The core that servers run on, and the one that the generator runs on.
+/// Where something may run.
+#[derive(Debug, Clone, Copy)]
+pub enum Place {
+    /// On one core alone.
+    Core(usize),
+    /// On either of two.
+    Either(usize, usize),
+}
+
+/// Where servers run, and where the generator runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Cores {
     /// Servers.
-    pub server: usize,
+    pub server: Place,
     /// The generator.
-    pub generator: usize,
+    pub generator: Place,
 }
 
-/// Moves this thread, and what it starts from now on, to `core`.
-pub fn pin(core: usize) -> anyhow::Result<()> {
+impl Cores {
+    /// Servers on one core, the generator on another: what a server costs can be compared.
+    pub const fn apart(server: usize, generator: usize) -> Self {
+        Self { server: Place::Core(server), generator: Place::Core(generator) }
+    }
+
+    /// The same cores for everybody: what all of them achieve together can be compared.
+    pub const fn together(self) -> Self {
+        let (Place::Core(first) | Place::Either(first, _)) = self.server;
+        let (Place::Core(second) | Place::Either(_, second)) = self.generator;
+        let both = Place::Either(first, second);
+        Self { server: both, generator: both }
+    }
+}
+
+/// Moves this thread, and what it starts from now on.
+pub fn pin(place: Place) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
-    set.set(core);
-    sched_setaffinity(None, &set).with_context(|| format!("move to core {core}"))
+    match place {
+        Place::Core(core) => set.set(core),
+        Place::Either(first, second) => [first, second].into_iter().for_each(|core| set.set(core)),
+    }
+    sched_setaffinity(None, &set).with_context(|| format!("move to {place:?}"))
 }
 
 /// A server that this process started. Dropping it ends it.
@@ -38,20 +65,20 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `command` on `core` and waits, at most `patience`, for the first line of its output that holds `word`.
-    pub fn start(mut command: Command, core: usize, word: &str, patience: Duration) -> anyhow::Result<(Self, String)> {
+    /// Starts `command` at `place` and waits, at most `patience`, for the first line of its output that holds `word`.
+    pub fn start(mut command: Command, place: Place, word: &str, patience: Duration) -> anyhow::Result<(Self, String)> {
         command.stdout(Stdio::piped());
         let name = command.get_program().to_owned();
-        let mut server = Self::spawn(command, core)?;
+        let mut server = Self::spawn(command, place)?;
         let output = server.child.stdout.take().expect("it was piped");
         let line = wait_for_line(output, word, patience).with_context(|| format!("{name:?} did not print '{word}'"))?;
         Ok((server, line))
     }
 
-    /// Starts `command` on `core`. Its standard input ends when it is dropped.
-    pub fn spawn(mut command: Command, core: usize) -> anyhow::Result<Self> {
+    /// Starts `command` at `place`. Its standard input ends when it is dropped.
+    pub fn spawn(mut command: Command, place: Place) -> anyhow::Result<Self> {
         let before = sched_getaffinity(None).context("read the own cores")?;
-        pin(core)?;
+        pin(place)?;
         let spawned = command.stdin(Stdio::piped()).spawn();
         sched_setaffinity(None, &before).context("move back")?;
         let child = spawned.with_context(|| format!("start {:?}", command.get_program()))?;

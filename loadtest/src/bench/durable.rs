@@ -1,4 +1,8 @@
-//! G4: durable sends per second, ours over NATS ÷ publishes to the same server. On the embedded log, ours alone.
+//! G4: durable sends per second, ours over NATS ÷ publishes to a server like it. On the embedded log, ours alone.
+//!
+//! This is a rate and no cost, so everything that takes part has the same cores, on either side. Were servers and
+//! generator apart, the baseline's publisher would have a core to itself, and the gateway, which publishes in its
+//! place, would share one with the log (ADR 8).
 
 use super::{
     Goal, Options, Ratio, Ratios,
@@ -7,7 +11,7 @@ use super::{
 use crate::{
     crowd::Crowd,
     drive::{Capacity, closed_loop},
-    process::Cores,
+    process::{self, Cores},
     raw::append::{Appends, baseline},
     scenario::append::alone,
     service::Service,
@@ -15,14 +19,21 @@ use crate::{
     stats::Runs,
 };
 
-/// Enough that no socket's own order limits the rate.
-const SOCKETS: usize = 64;
+pub(super) fn measure(options: &Options, log: &Log, apart: Cores, ratios: &mut Ratios) -> anyhow::Result<()> {
+    let cores = apart.together();
+    process::pin(cores.generator)?;
+    let measured = in_turns(options, log, cores, ratios);
+    process::pin(apart.generator)?;
+    measured
+}
 
-pub(super) fn measure(options: &Options, log: &Log, cores: Cores, ratios: &mut Ratios) -> anyhow::Result<()> {
+fn in_turns(options: &Options, log: &Log, cores: Cores, ratios: &mut Ratios) -> anyhow::Result<()> {
     let clock = Clock::start();
     let mut crowd = Crowd::new()?;
     let chat = Chat::start(options, log, cores)?;
-    let rooms = Service::new(chat.public, 0).populate(&mut crowd, alone(SOCKETS), options.sockets_per_user)?;
+    // A socket's messages to one conversation are appended one after the other: so many sockets as messages in flight.
+    let layout = alone(options.in_flight);
+    let rooms = Service::new(chat.public, 0).populate(&mut crowd, layout, options.sockets_per_user)?;
     // A server of its own: the streams of ours cost the other nothing.
     let raw = match log {
         Log::Embedded => None,

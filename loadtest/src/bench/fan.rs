@@ -10,7 +10,7 @@ use crate::{
     crowd::Crowd,
     drive::{Offer, Outcome, Room, open_loop},
     layout::Layout,
-    process::{Cores, Watched, check_files},
+    process::{Cores, Server, Watched, check_files},
     raw::{self, ServerKind, fan::populate},
     report::Table,
     scenario::fan::row,
@@ -40,17 +40,15 @@ pub(super) fn measure(
     ratios: &mut Ratios,
     details: &mut Table,
 ) -> anyhow::Result<()> {
-    check_files(layout.sockets() * 2)?;
+    check_files(layout.sockets() * 3)?;
     let clock = Clock::start();
-    // Both servers' sockets are one crowd: pings are answered while the other one is measured.
+    // All servers' sockets are one crowd: pings are answered while another one is measured.
     let mut crowd = Crowd::new()?;
-    let (raw_server, address) = raw::start(ServerKind::Fan, 1, cores)?;
-    let raw = Side {
-        name: format!("raw {layout}"),
-        rooms: populate(&mut crowd, address, layout)?,
-        watched: vec![Watched { class: "raw".to_owned(), pid: raw_server.pid() }],
-        acks: false,
-    };
+    let raw = Baseline::start("raw", ServerKind::Fan, layout, cores, &mut crowd)?;
+    // With the log in the process, the least it can cost has a disk too.
+    let stored = matches!(log, Log::Embedded)
+        .then(|| Baseline::start("raw, stored first", ServerKind::FanStored, layout, cores, &mut crowd))
+        .transpose()?;
     let chat = Chat::start(options, log, cores)?;
     let ours = Side {
         name: format!("ours {layout}, {}", log.name()),
@@ -60,38 +58,102 @@ pub(super) fn measure(
     };
 
     let offer = options.timing.offer(layout.rate, false);
-    let proof = raw.run(&mut crowd, Offer { rate: layout.rate * PROOF, ..offer }, &clock)?;
-    details.row(row(&format!("proof {layout} × {PROOF}"), 0, &proof, &raw.watched));
+    let proof = raw.side.run(&mut crowd, Offer { rate: layout.rate * PROOF, ..offer }, &clock)?;
+    details.row(row(&format!("proof {layout} × {PROOF}"), 0, &proof, &raw.side.watched));
     let mut void = generator_is_late(&proof).unwrap_or_default();
 
-    let (mut theirs, mut our, mut quotients) = (Runs::default(), Runs::default(), Runs::default());
+    let mut figures = Figures::default();
     for run in 1..=options.timing.runs {
-        let baseline = raw.run(&mut crowd, offer, &clock)?;
-        details.row(row(&raw.name, run, &baseline, &raw.watched));
-        let outcome = ours.run(&mut crowd, offer, &clock)?;
-        details.row(row(&ours.name, run, &outcome, &ours.watched));
+        let mut measure = |side: &Side| -> anyhow::Result<Outcome> {
+            let outcome = side.run(&mut crowd, offer, &clock)?;
+            details.row(row(&side.name, run, &outcome, &side.watched));
+            Ok(outcome)
+        };
+        let bare = measure(&raw.side)?.cpu_us_per_frame();
+        let stored = stored.as_ref().map(|stored| measure(&stored.side)).transpose()?;
+        let outcome = measure(&ours)?;
         if outcome.delivered == 0 {
             bail!("{} delivered nothing: {:?}", ours.name, outcome.first_error);
         }
         if let Some(reason) = incomplete(&outcome) {
             void = reason;
         }
-        theirs.push(baseline.cpu_us_per_frame());
-        our.push(outcome.cpu_us_per_frame());
-        quotients.push(outcome.cpu_us_per_frame() / baseline.cpu_us_per_frame());
+        figures.bare.push(bare, outcome.cpu_us_per_frame());
+        match stored {
+            Some(stored) => figures.part.push(stored.cpu_us_per_frame(), outcome.cpu_us_per_frame()),
+            None => figures.part.push(bare, outcome.cpu_us_per_frame_of(0)),
+        }
     }
-    ratios.add(Ratio {
-        metric: format!("G2 {layout}, {}", log.name()),
-        unit: "cpu_us/frame",
-        baseline: theirs.median(),
-        ours: our.median(),
-        ratio: quotients.median(),
-        spread: quotients.text(2),
-        // Over NATS the log's process counts too, which the raw baseline knows nothing of.
-        goal: if matches!(log, Log::Embedded) { Goal::AtMost { must: 1.5, target: 1.2 } } else { Goal::None },
-        void,
-    });
+    figures.report(&format!("G2 {layout}, {}", log.name()), log, &void, ratios);
     Ok(())
+}
+
+/// A raw server, alive as long as this.
+struct Baseline {
+    side: Side,
+    _server: Server,
+}
+
+impl Baseline {
+    fn start(name: &str, kind: ServerKind, layout: Layout, cores: Cores, crowd: &mut Crowd) -> anyhow::Result<Self> {
+        let (server, address) = raw::start(kind, 1, cores)?;
+        let side = Side {
+            name: format!("{name} {layout}"),
+            rooms: populate(crowd, address, layout)?,
+            watched: vec![Watched { class: "raw".to_owned(), pid: server.pid() }],
+            acks: false,
+        };
+        Ok(Self { side, _server: server })
+    }
+}
+
+#[derive(Default)]
+struct Figures {
+    /// Everything of ours beside a server that only writes to sockets.
+    bare: Quotients,
+    /// What can be compared: beside one that stores first; over NATS, the gateway alone.
+    part: Quotients,
+}
+
+#[derive(Default)]
+struct Quotients {
+    baseline: Runs,
+    ours: Runs,
+    ratio: Runs,
+}
+
+impl Quotients {
+    fn push(&mut self, baseline: f64, ours: f64) {
+        self.baseline.push(baseline);
+        self.ours.push(ours);
+        self.ratio.push(ours / baseline);
+    }
+
+    fn row(&self, metric: String, goal: Goal, void: &str) -> Ratio {
+        Ratio {
+            metric,
+            unit: "cpu_us/frame",
+            baseline: self.baseline.median(),
+            ours: self.ours.median(),
+            ratio: self.ratio.median(),
+            spread: self.ratio.text(2),
+            goal,
+            void: void.to_owned(),
+        }
+    }
+}
+
+impl Figures {
+    fn report(&self, metric: &str, log: &Log, void: &str, ratios: &mut Ratios) {
+        let goal = Goal::AtMost { must: 1.5, target: 1.2 };
+        let (whole, part) = match log {
+            Log::Embedded => (goal, "÷ raw that stores first"),
+            // The log's process counts too, which the raw baseline knows nothing of.
+            Log::Nats { .. } => (Goal::None, "the gateway alone"),
+        };
+        ratios.add(self.bare.row(metric.to_owned(), whole, void));
+        ratios.add(self.part.row(format!("{metric}, {part}"), goal, void));
+    }
 }
 
 impl Side {

@@ -78,6 +78,12 @@ impl Outcome {
         self.cost.cpu_seconds() * 1e6 / self.delivered as f64
     }
 
+    /// Of one of the watched processes.
+    pub fn cpu_us_per_frame_of(&self, process: usize) -> f64 {
+        let cpu = self.cost.cpu.get(process).map_or(f64::NAN, std::time::Duration::as_secs_f64);
+        cpu * 1e6 / self.delivered as f64
+    }
+
     /// Frames per second that arrived.
     pub fn frames_per_second(&self) -> f64 {
         self.delivered as f64 / self.cost.window.as_secs_f64()

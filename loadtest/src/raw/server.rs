@@ -11,13 +11,16 @@ use tokio::{
 
 use crate::process::{Cores, Server, address_in};
 
-mod fan;
+mod disk; // messages that are on disk first
+mod fan; // rooms, and one write per socket
 
 /// Which server.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum ServerKind {
     /// Repeats what a client says to all sockets of its room.
     Fan,
+    /// The same, and every message is on disk before anybody sees it.
+    FanStored,
     /// Accepts and waits.
     Idle,
     /// Upgrades and closes.
@@ -30,6 +33,7 @@ impl ServerKind {
     const fn word(self) -> &'static str {
         match self {
             Self::Fan => "fan",
+            Self::FanStored => "fan-stored",
             Self::Idle => "idle",
             Self::Accept => "accept",
             Self::Http => "http",
@@ -61,7 +65,8 @@ pub(super) fn serve(kind: ServerKind, copies: usize) -> anyhow::Result<()> {
 
 async fn run(kind: ServerKind, listener: TcpListener, copies: usize) -> anyhow::Result<()> {
     match kind {
-        ServerKind::Fan => fan::serve(listener, copies).await,
+        ServerKind::Fan => fan::serve(listener, copies, None).await,
+        ServerKind::FanStored => fan::serve(listener, copies, Some(disk::Disk::new()?)).await,
         ServerKind::Idle => idle(listener).await,
         ServerKind::Accept => accept(listener).await,
         ServerKind::Http => http(listener).await,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{
     Arc,
-    atomic::{AtomicI64, Ordering},
+    atomic::{AtomicI64, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
@@ -46,6 +46,8 @@ pub struct Conn {
     due_ms: AtomicI64,
     /// When its user last did something here; negative: when it came, and nothing was done yet.
     acted_ms: AtomicI64,
+    /// Appends of this socket that are under way.
+    sends: AtomicUsize,
     heartbeat: Mutex<Heartbeat>,
     notices: Mutex<Vec<Notice>>,
     /// Where it sits, kept by the rooms: what has to be given up when it ends.
@@ -105,6 +107,7 @@ impl Conn {
             token_issued_ms: AtomicI64::new(identity.token_issued_at.as_ms()),
             due_ms: AtomicI64::new(i64::MAX),
             acted_ms: AtomicI64::new(-now.as_ms()),
+            sends: AtomicUsize::new(0),
             heartbeat: Mutex::new(heartbeat),
             notices: Mutex::default(),
             seats: Mutex::default(),
@@ -116,16 +119,29 @@ impl Conn {
 
     /// Several events with one write. A socket that cannot take them is closed as slow.
     pub fn deliver(&self, events: &[Arc<Delivery>]) {
+        // What this socket said itself is about to be acknowledged: its task, which does that, writes both at once.
+        let own = self.sends.load(Ordering::Relaxed) > 0 && events.iter().any(|event| event.frame.by == self.user);
+        let write = |frames: &[Bytes]| if own { self.outbox.hold(frames) } else { self.outbox.push(frames) };
         let pushed = match events {
-            [one] => self.outbox.push(std::slice::from_ref(one.message(self.codec))),
-            many => {
-                let frames: Vec<Bytes> = many.iter().map(|event| event.message(self.codec).clone()).collect();
-                self.outbox.push(&frames)
-            }
+            [one] => write(std::slice::from_ref(one.message(self.codec))),
+            many => write(&many.iter().map(|event| event.message(self.codec).clone()).collect::<Vec<_>>()),
         };
+        if own {
+            self.outbox.poke();
+        }
         if pushed == Pushed::Refused {
             self.close(ErrorCode::Slow, "outbox full");
         }
+    }
+
+    /// An append of this socket begins.
+    pub fn begin_send(&self) {
+        self.sends.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It ended.
+    pub fn end_send(&self) {
+        self.sends.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// A control frame.

@@ -2,7 +2,8 @@
 //!
 //! Whoever has a frame writes it at once, from wherever it is ([`Outbox::push`]); only what the kernel does not take
 //! waits here, and only then the socket's own task is woken to write the rest. So a room of a thousand costs a
-//! thousand writes and no task wake-up.
+//! thousand writes and no task wake-up. What is known to be followed by more at once is held until that is there
+//! ([`Outbox::hold`]): one write for both.
 
 use std::{
     collections::VecDeque,
@@ -18,7 +19,7 @@ use tokio::{
     time::{Duration, Instant},
 };
 
-/// Frames handed to the kernel in one call.
+/// Frames handed to the kernel in one call, and held at most.
 const SLICES: usize = 64;
 
 /// What became of a frame.
@@ -46,6 +47,8 @@ pub struct Outbox {
 struct Waiting {
     frames: VecDeque<Bytes>,
     bytes: usize,
+    /// None of it was offered to the kernel yet.
+    held: bool,
     /// The kernel took nothing since then.
     stalled: Option<Instant>,
     state: State,
@@ -85,6 +88,33 @@ impl Outbox {
         }
         self.append(&mut waiting, frames, more);
         Pushed::Taken
+    }
+
+    /// The same, but written with the next frames, at the latest by [`Outbox::write_held`], which the caller sees to.
+    pub fn hold(&self, frames: &[Bytes]) -> Pushed {
+        let mut waiting = self.waiting.lock();
+        let idle = waiting.frames.is_empty();
+        if waiting.state != State::Open || !(idle || waiting.held) || waiting.frames.len() + frames.len() > SLICES {
+            drop(waiting);
+            return self.push(frames);
+        }
+        waiting.held = true;
+        waiting.bytes += frames.iter().map(Bytes::len).sum::<usize>();
+        waiting.frames.extend(frames.iter().cloned());
+        Pushed::Taken
+    }
+
+    /// Whether something is held.
+    pub fn holds(&self) -> bool {
+        self.waiting.lock().held
+    }
+
+    /// Writes what is held.
+    pub fn write_held(&self) {
+        let mut waiting = self.waiting.lock();
+        if waiting.held {
+            self.write(&mut waiting);
+        }
     }
 
     /// A frame that may be lost: not taken while [`limits::OUTBOX_EPHEMERAL_BYTES`] wait already.
@@ -190,7 +220,7 @@ impl Outbox {
             waiting.frames.extend(frames.iter().cloned());
             waiting.bytes += bytes;
         }
-        if idle {
+        if idle || waiting.held {
             self.write(waiting);
             if !waiting.frames.is_empty() {
                 self.wake.notify_one();
@@ -200,6 +230,7 @@ impl Outbox {
 
     /// Writes until the kernel takes no more.
     fn write(&self, waiting: &mut Waiting) {
+        waiting.held = false;
         while !waiting.frames.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let mut count = 0;

@@ -10,7 +10,15 @@ mod signals; // mark, typing, focus
 
 pub(crate) use open::reconnect;
 
-use std::{cell::RefCell, collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::poll_fn,
+    io::{self, Read as _},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use chat_protocol::{
@@ -22,7 +30,7 @@ use chat_protocol::{
     limits,
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::Interest, net::TcpStream, time::timeout};
 
 use crate::{
     app::App,
@@ -113,6 +121,14 @@ enum Work {
     Followed(ConversationId, bool),
 }
 
+/// One that is done by now.
+fn sent_already(sends: &mut FuturesUnordered<BoxFuture<'static, Work>>, cx: &mut Context<'_>) -> Option<Work> {
+    match sends.poll_next_unpin(cx) {
+        Poll::Ready(work) => work,
+        Poll::Pending => None,
+    }
+}
+
 /// The first of them is driven; the others wait.
 async fn first<T>(queue: &mut VecDeque<BoxFuture<'static, T>>) -> T {
     match queue.front_mut() {
@@ -147,6 +163,9 @@ impl Socket {
     /// Waits for one thing to happen and deals with it. Cancel-safe.
     async fn turn(&mut self) {
         let outbox = Arc::clone(&self.outbox);
+        if outbox.holds() {
+            self.write_held().await;
+        }
         let backlog = outbox.backlog() > 0;
         tokio::select! {
             readable = outbox.stream().readable() => match readable {
@@ -170,18 +189,29 @@ impl Socket {
         }
     }
 
+    /// The acknowledgement of a message and the message itself are made by two tasks, one right after the other: what
+    /// came first waits until everything that is ready had its turn, so that one write does for both.
+    async fn write_held(&mut self) {
+        tokio::task::yield_now().await;
+        while let Some(work) = poll_fn(|cx| Poll::Ready(sent_already(&mut self.sends, cx))).await {
+            self.on_work(work);
+        }
+        self.outbox.write_held();
+    }
+
     /// Reads what is there, a bounded part of it.
     fn read(&mut self) {
         let outbox = Arc::clone(&self.outbox);
         SCRATCH.with_borrow_mut(|scratch| {
             for _ in 0..READS_PER_TURN {
-                match outbox.stream().try_read(scratch) {
+                let read = match try_read(outbox.stream(), scratch) {
                     Ok(0) => return self.outbox.kill(),
-                    Ok(read) => self.feed(scratch.get(..read).unwrap_or_default()),
+                    Ok(read) => read,
                     Err(err) if err.kind() == io::ErrorKind::WouldBlock => return,
                     Err(_) => return self.outbox.kill(),
-                }
-                if self.outbox.is_closing() {
+                };
+                self.feed(scratch.get(..read).unwrap_or_default());
+                if read < scratch.len() || self.outbox.is_closing() {
                     return;
                 }
             }
@@ -307,6 +337,7 @@ impl Socket {
     fn on_work(&mut self, work: Work) {
         match work {
             Work::Sent(conversation, client_id, sent) => {
+                self.conn.iter().for_each(|conn| conn.end_send());
                 let steps = self.session.on_sent(conversation, client_id, sent, self.app.now());
                 self.perform(steps);
             }
@@ -348,6 +379,7 @@ impl Socket {
                 Step::Append(send) => {
                     let (app, Some(conn)) = (Arc::clone(&self.app), &self.conn) else { continue };
                     let by = conn.user;
+                    conn.begin_send();
                     self.sends.push(Box::pin(async move {
                         let (to, client_id) = (send.conversation, send.client_id);
                         Work::Sent(to, client_id, app.send(by, to, client_id, send.content).await)
@@ -383,8 +415,9 @@ impl Socket {
         self.conn.iter().for_each(|conn| conn.wake_at(self.session.due_at()));
     }
 
+    /// Written at the end of this turn.
     fn reply(&self, frame: &ServerFrame) {
-        if self.outbox.push(&[crate::delivery::message(self.codec, frame)]) == Pushed::Refused {
+        if self.outbox.hold(&[crate::delivery::message(self.codec, frame)]) == Pushed::Refused {
             self.close(ErrorCode::Slow, "outbox full");
         }
     }
@@ -445,6 +478,21 @@ impl Socket {
         };
         let _ = tokio::join!(stand_up, timeout(limits::APPEND_TIMEOUT, finish), close);
     }
+}
+
+/// Reads once. What does not fill the buffer was all there is: the runtime is told so, which spares the read that would
+/// only hear it from the kernel. More bytes, or the end, are an event of their own.
+fn try_read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut some = 0;
+    let outcome = stream.try_io(Interest::READABLE, || {
+        let read = (&*socket2::SockRef::from(stream)).read(buffer)?;
+        if read == 0 || read == buffer.len() {
+            return Ok(read);
+        }
+        some = read;
+        Err(io::ErrorKind::WouldBlock.into())
+    });
+    if some > 0 { Ok(some) } else { outcome }
 }
 
 /// Reads until the other side closes: unread bytes would turn the close into a reset that can overtake our last frame.

@@ -10,20 +10,26 @@ use std::{
 use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpStream};
 
+use super::disk::Disk;
 use crate::{
     stamp,
     wire::{self, Opcode},
 };
 
-/// Accepts until the listener fails.
-pub(super) async fn serve(listener: TcpListener, copies: usize) -> anyhow::Result<()> {
+/// Accepts until the listener, or the disk, fails.
+pub(super) async fn serve(listener: TcpListener, copies: usize, disk: Option<Disk>) -> anyhow::Result<()> {
     let house = Rc::new(House {
         rooms: RefCell::default(),
         buffer: RefCell::new(vec![0; 64 * 1024]),
         template: template(),
         seq: Cell::new(FIRST_SEQ),
         copies,
+        disk,
     });
+    tokio::try_join!(accept(&house, listener), tell_what_is_stored(&house)).map(|_| ())
+}
+
+async fn accept(house: &Rc<House>, listener: TcpListener) -> anyhow::Result<()> {
     loop {
         let (mut stream, _) = listener.accept().await.context("accept")?;
         let house = house.clone();
@@ -39,6 +45,15 @@ pub(super) async fn serve(listener: TcpListener, copies: usize) -> anyhow::Resul
     }
 }
 
+async fn tell_what_is_stored(house: &House) -> anyhow::Result<()> {
+    let Some(disk) = &house.disk else { return Ok(()) };
+    loop {
+        for (room, bytes) in disk.next().await.context("write to the disk")? {
+            house.write_to_all(room, &bytes);
+        }
+    }
+}
+
 struct House {
     rooms: RefCell<HashMap<u32, Vec<Rc<TcpStream>>>>,
     /// Shared by all sockets: a read ends before the next one begins.
@@ -46,6 +61,8 @@ struct House {
     template: Template,
     seq: Cell<u64>,
     copies: usize,
+    /// Where messages go first; `None`: nowhere.
+    disk: Option<Disk>,
 }
 
 async fn listen(house: &House, stream: &Rc<TcpStream>, room: &Cell<Option<u32>>) -> std::io::Result<()> {
@@ -106,9 +123,16 @@ impl House {
             let seq = self.seq.replace(self.seq.get() + 1);
             bytes.extend_from_slice(&self.template.filled(seq, digits));
         }
+        match &self.disk {
+            Some(disk) => disk.push((number, bytes)),
+            None => self.write_to_all(number, &bytes),
+        }
+    }
+
+    fn write_to_all(&self, number: u32, bytes: &[u8]) {
         // A socket that cannot take a whole frame is left out from then on: a raw server has no queues.
         if let Some(members) = self.rooms.borrow_mut().get_mut(&number) {
-            members.retain(|member| member.try_write(&bytes).is_ok_and(|count| count == bytes.len()));
+            members.retain(|member| member.try_write(bytes).is_ok_and(|count| count == bytes.len()));
         }
     }
 

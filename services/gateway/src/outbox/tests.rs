@@ -106,3 +106,58 @@ async fn what_may_be_lost_is_dropped_long_before_the_socket_is_slow() {
     tokio::join!(outbox.flush(), read);
     assert_eq!(outbox.push_ephemeral(&typing), Pushed::Taken, "and so are signals, once it has caught up");
 }
+
+#[tokio::test]
+async fn what_is_held_goes_out_with_what_comes_next() {
+    let (outbox, mut client) = pair().await;
+    outbox.stream().writable().await.unwrap();
+    assert_eq!(outbox.hold(&[Bytes::from_static(b"ack ")]), Pushed::Taken);
+    assert!(outbox.holds() && client.try_read(&mut [0; 16]).is_err(), "nothing is written yet");
+    assert_eq!(outbox.push(&[Bytes::from_static(b"event")]), Pushed::Taken);
+    let mut read = [0; 9];
+    client.read_exact(&mut read).await.unwrap();
+    assert_eq!((&read, outbox.backlog(), outbox.holds()), (b"ack event", 0, false));
+}
+
+#[tokio::test]
+async fn what_is_held_alone_is_written_when_its_time_is_over() {
+    let (outbox, mut client) = pair().await;
+    outbox.stream().writable().await.unwrap();
+    outbox.hold(&[Bytes::from_static(b"ack")]);
+    outbox.write_held();
+    let mut read = [0; 3];
+    client.read_exact(&mut read).await.unwrap();
+    assert_eq!((&read, outbox.backlog(), outbox.holds()), (b"ack", 0, false));
+}
+
+#[tokio::test]
+async fn no_more_is_held_than_one_write_takes() {
+    let (outbox, mut client) = pair().await;
+    outbox.stream().writable().await.unwrap();
+    for _ in 0..=SLICES {
+        assert_eq!(outbox.hold(&[Bytes::from_static(b"x")]), Pushed::Taken);
+    }
+    let mut read = [0; SLICES + 1];
+    client.read_exact(&mut read).await.unwrap();
+    assert!(!outbox.holds());
+}
+
+#[tokio::test]
+async fn nothing_is_held_behind_what_the_kernel_does_not_take() {
+    let (outbox, _client) = pair().await;
+    stall(&outbox).await;
+    let before = outbox.backlog();
+    assert_eq!(outbox.hold(&[Bytes::from_static(b"ack")]), Pushed::Taken);
+    assert_eq!((outbox.backlog(), outbox.holds()), (before + 3, false));
+}
+
+#[tokio::test]
+async fn a_close_frame_comes_after_what_is_held() {
+    let (outbox, mut client) = pair().await;
+    outbox.stream().writable().await.unwrap();
+    outbox.hold(&[Bytes::from_static(b"error ")]);
+    outbox.close(Bytes::from_static(b"bye"));
+    let mut read = [0; 9];
+    client.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"error bye");
+}
