@@ -8,7 +8,7 @@ use chat_protocol::{
 };
 
 use super::Socket;
-use crate::{app::App, conn::Conn, fault::Fault, session::Presence};
+use crate::{app::App, conn::Conn, fault::Fault, metrics, session::Presence};
 
 /// Of one socket; a person scrolls no faster.
 const WAITING: usize = 16;
@@ -17,6 +17,7 @@ impl Socket {
     pub(super) fn on_presence(&mut self, presence: Presence) {
         let Some(conn) = self.conn.clone() else { return };
         if self.presence.len() >= WAITING {
+            metrics::presence_shed("waiting");
             let reference = match presence {
                 Presence::Watch(Watch { reference, .. }) | Presence::Status(SetStatus { reference, .. }) => reference,
             };
