@@ -21,16 +21,23 @@ impl Bucket {
 
     /// Takes a token, or says in how many milliseconds there is one.
     pub fn take(&mut self, now: Timestamp) -> Result<(), u64> {
+        self.take_many(1, now)
+    }
+
+    /// Takes so many tokens, or none and says in how many milliseconds they are there. More than a full bucket holds is
+    /// asked of a full one.
+    pub fn take_many(&mut self, tokens: u32, now: Timestamp) -> Result<(), u64> {
         let passed_ms = u64::try_from(now.as_ms() - self.at.as_ms()).unwrap_or(0);
         self.at = self.at.max(now);
         let token = u64::from(self.per_ms);
         let gained = passed_ms.saturating_mul(self.rate.into());
         self.parts = self.parts.saturating_add(gained).min(u64::from(self.burst) * token);
-        if self.parts >= token {
-            self.parts -= token;
+        let asked = u64::from(tokens.min(self.burst.max(1))) * token;
+        if self.parts >= asked {
+            self.parts -= asked;
             Ok(())
         } else {
-            Err((token - self.parts).div_ceil(u64::from(self.rate.max(1))))
+            Err((asked - self.parts).div_ceil(u64::from(self.rate.max(1))))
         }
     }
 
@@ -55,6 +62,16 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_are_taken_together_or_not_at_all() {
+        let at = Timestamp::from_ms;
+        let mut bucket = Bucket::full(10, 1_000, 5, at(0));
+        assert_eq!([bucket.take_many(3, at(0)), bucket.take_many(3, at(0))], [Ok(()), Err(100)]);
+        assert_eq!(bucket.take_many(2, at(0)), Ok(()), "what was refused took nothing");
+        assert_eq!(bucket.take_many(99, at(499)), Err(1), "more than it ever holds: when it is full");
+        assert_eq!(bucket.take_many(99, at(500)), Ok(()));
+    }
 
     #[test]
     fn a_burst_and_then_the_rate() {

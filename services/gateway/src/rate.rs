@@ -72,6 +72,9 @@ impl Bucket {
     }
 }
 
+/// A question about presence costs one token of all, and one more for as many users as these.
+const USERS_PER_TOKEN: usize = 10;
+
 /// All buckets of one gateway.
 pub struct Rates {
     mode: Mode,
@@ -176,11 +179,13 @@ impl Rates {
         self.take(Bucket::Resume, &self.resume, (), now)
     }
 
-    /// A question about others' presence, or a word about one's own. What all of them may cost together is bounded
-    /// too, so that they leave room for messages.
-    pub fn presence(&self, by: UserId, now: Timestamp) -> Result<(), Fault> {
+    /// A question about the presence of so many users, or a word about one's own. What all of them may cost together is
+    /// bounded too, and a question costs more the more users it names, so that they leave room for messages.
+    pub fn presence(&self, by: UserId, users: usize, now: Timestamp) -> Result<(), Fault> {
         self.take(Bucket::Presence, &self.presence, by, now)?;
-        self.take(Bucket::PresenceAll, &self.presence_all, (), now).inspect_err(|_| metrics::presence_shed("request"))
+        let cost = 1 + u32::try_from(users / USERS_PER_TOKEN).unwrap_or(u32::MAX - 1);
+        self.take_many(Bucket::PresenceAll, &self.presence_all, (), cost, now)
+            .inspect_err(|_| metrics::presence_shed("request"))
     }
 
     /// Forgets whoever is idle.
@@ -200,10 +205,21 @@ impl Rates {
         key: K,
         now: Timestamp,
     ) -> Result<(), Fault> {
+        self.take_many(bucket, buckets, key, 1, now)
+    }
+
+    fn take_many<K: std::hash::Hash + Eq + Clone>(
+        &self,
+        bucket: Bucket,
+        buckets: &Buckets<K>,
+        key: K,
+        tokens: u32,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
         if self.mode == Mode::Off {
             return Ok(());
         }
-        let taken = buckets.take(key, now);
+        let taken = buckets.take_many(key, tokens, now);
         headers::met(bucket, *buckets.quota(), taken);
         match taken.outcome {
             Ok(()) => Ok(()),

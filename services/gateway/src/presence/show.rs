@@ -84,7 +84,7 @@ impl App {
         add: &[UserId],
         remove: &[UserId],
     ) -> Result<Vec<Presence>, Fault> {
-        self.rates.presence(conn.user, self.now())?;
+        self.rates.presence(conn.user, add.len(), self.now())?;
         let watches = &self.presence.watches;
         watches.remove(conn.socket, remove);
         if add.is_empty() {
@@ -107,7 +107,7 @@ impl App {
 
     /// How users are, as far as one may see them.
     pub async fn presence_of(self: &Arc<Self>, users: &[UserId], viewer: UserId) -> Result<Vec<Presence>, Fault> {
-        self.rates.presence(viewer, self.now())?;
+        self.rates.presence(viewer, users.len(), self.now())?;
         let visible = self.visible(viewer, None, users).await?;
         let asked: Vec<UserId> = users.iter().copied().filter(|user| visible.contains(user)).collect();
         let mut states: std::collections::HashMap<UserId, Presence> =

@@ -38,7 +38,7 @@ impl App {
     /// Sets a user's status, for good once this returns.
     pub async fn set_status(&self, user: UserId, status: Status) -> Result<Status, Fault> {
         let now = self.now();
-        self.rates.presence(user, now)?;
+        self.rates.presence(user, 0, now)?;
         let wrong = check(&status, now);
         if !wrong.is_empty() {
             return Err(Fault::invalid(wrong));

@@ -18,10 +18,10 @@ const KEYS: usize = 4_096;
 /// Between two looks through a shard that is full: everybody in it was busy a moment ago.
 const LOOK_MS: i64 = 1_000;
 
-/// One token was asked for.
+/// Tokens were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// It was there, or comes in so many milliseconds.
+    /// They were there, or are in so many milliseconds.
     pub outcome: Result<(), u64>,
     /// Those that are left.
     pub left: u32,
@@ -55,6 +55,11 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 
     /// Takes one token of a key's bucket.
     pub fn take(&self, key: K, now: Timestamp) -> Taken {
+        self.take_many(key, 1, now)
+    }
+
+    /// Takes so many tokens of a key's bucket, or none.
+    pub fn take_many(&self, key: K, tokens: u32, now: Timestamp) -> Taken {
         let place = usize::try_from(self.hasher.hash_one(&key) % SHARDS as u64).unwrap_or(0);
         let Some(shard) = self.shards.get(place) else {
             return Taken { outcome: Ok(()), left: self.quota.burst(), full_in_ms: 0 };
@@ -64,7 +69,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
             shard.make_room(now);
         }
         let bucket = shard.buckets.entry(key).or_insert_with(|| self.quota.bucket(now));
-        let outcome = bucket.take(now);
+        let outcome = bucket.take_many(tokens, now);
         Taken { outcome, left: bucket.left(), full_in_ms: bucket.full_in_ms() }
     }
 

@@ -65,8 +65,8 @@ pub struct Limits {
     /// What one user asks of others' presence, or says of their own.
     #[arg(long = "gateway-limit-presence", default_value = "5/1s:30")]
     pub limit_presence: Quota,
-    /// What all users of this gateway ask and say of presence together.
-    #[arg(long = "gateway-limit-presence-all", default_value = "500/1s")]
+    /// What all users of this gateway ask and say of presence together; a question counts once more per ten users named.
+    #[arg(long = "gateway-limit-presence-all", default_value = "1000/1s")]
     pub limit_presence_all: Quota,
     /// WebSockets of one address at once.
     #[arg(long = "gateway-sockets-per-address", default_value_t = limits::SOCKETS_PER_ADDRESS)]
