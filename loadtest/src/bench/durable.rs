@@ -11,7 +11,7 @@ use super::{
 use crate::{
     crowd::Crowd,
     drive::{Capacity, closed_loop},
-    process::{self, Cores},
+    process::{self, Cores, check_files},
     raw::append::{Appends, baseline},
     scenario::append::alone,
     service::Service,
@@ -28,6 +28,7 @@ pub(super) fn measure(options: &Options, log: &Log, apart: Cores, ratios: &mut R
 }
 
 fn in_turns(options: &Options, log: &Log, cores: Cores, ratios: &mut Ratios) -> anyhow::Result<()> {
+    check_files(options.in_flight)?;
     let clock = Clock::start();
     let mut crowd = Crowd::new()?;
     let chat = Chat::start(options, log, cores)?;

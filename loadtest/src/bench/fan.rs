@@ -72,6 +72,9 @@ pub(super) fn measure(
         let bare = measure(&raw.side)?.cpu_us_per_frame();
         let stored = stored.as_ref().map(|stored| measure(&stored.side)).transpose()?;
         let outcome = measure(&ours)?;
+        if let Some(stored) = stored.as_ref().filter(|stored| stored.lost() > 0) {
+            void = format!("the baseline that stores lost {} frames", stored.lost());
+        }
         if outcome.delivered == 0 {
             bail!("{} delivered nothing: {:?}", ours.name, outcome.first_error);
         }

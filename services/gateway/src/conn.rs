@@ -126,7 +126,7 @@ impl Conn {
             [one] => write(std::slice::from_ref(one.message(self.codec))),
             many => write(&many.iter().map(|event| event.message(self.codec).clone()).collect::<Vec<_>>()),
         };
-        if own {
+        if pushed == Pushed::Held {
             self.outbox.poke();
         }
         if pushed == Pushed::Refused {

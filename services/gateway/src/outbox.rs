@@ -21,12 +21,16 @@ use tokio::{
 
 /// Frames handed to the kernel in one call, and held at most.
 const SLICES: usize = 64;
+/// Bytes held at most: more are worth a write of their own.
+const HELD_BYTES: usize = 16 * 1024;
 
 /// What became of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
-    /// Written, or waiting in order.
+    /// Written, or waiting in order for the kernel.
     Taken,
+    /// Waiting in order for what comes next.
+    Held,
     /// The outbox is full, or the socket is gone: nothing more is taken.
     Refused,
     /// An ephemeral frame that would have waited too long; nothing else is affected.
@@ -82,6 +86,7 @@ impl Outbox {
             return Pushed::Refused;
         }
         let more: usize = frames.iter().map(Bytes::len).sum();
+        self.make_room(&mut waiting, more, self.bytes_max);
         // An empty outbox takes any frame: the bound is on what piles up, not on one burst.
         if waiting.bytes > 0 && waiting.bytes + more > self.bytes_max {
             return Pushed::Refused;
@@ -93,15 +98,17 @@ impl Outbox {
     /// The same, but written with the next frames, at the latest by [`Outbox::write_held`], which the caller sees to.
     pub fn hold(&self, frames: &[Bytes]) -> Pushed {
         let mut waiting = self.waiting.lock();
-        let idle = waiting.frames.is_empty();
-        if waiting.state != State::Open || !(idle || waiting.held) || waiting.frames.len() + frames.len() > SLICES {
+        let bytes = waiting.bytes + frames.iter().map(Bytes::len).sum::<usize>();
+        let small = bytes <= HELD_BYTES.min(self.bytes_max) && waiting.frames.len() + frames.len() <= SLICES;
+        let unstarted = waiting.held || waiting.frames.is_empty();
+        if waiting.state != State::Open || !small || !unstarted {
             drop(waiting);
             return self.push(frames);
         }
         waiting.held = true;
-        waiting.bytes += frames.iter().map(Bytes::len).sum::<usize>();
+        waiting.bytes = bytes;
         waiting.frames.extend(frames.iter().cloned());
-        Pushed::Taken
+        Pushed::Held
     }
 
     /// Whether something is held.
@@ -121,7 +128,9 @@ impl Outbox {
     pub fn push_ephemeral(&self, frame: &Bytes) -> Pushed {
         let mut waiting = self.waiting.lock();
         // A bound below the usual one leaves ephemeral frames its first quarter.
-        if waiting.state != State::Open || waiting.bytes >= limits::OUTBOX_EPHEMERAL_BYTES.min(self.bytes_max / 4) {
+        let bound = limits::OUTBOX_EPHEMERAL_BYTES.min(self.bytes_max / 4);
+        self.make_room(&mut waiting, 1, bound);
+        if waiting.state != State::Open || waiting.bytes >= bound {
             return Pushed::Dropped;
         }
         self.append(&mut waiting, std::slice::from_ref(frame), frame.len());
@@ -134,6 +143,7 @@ impl Outbox {
         if waiting.state != State::Open {
             return;
         }
+        self.make_room(&mut waiting, last.len(), self.bytes_max);
         if waiting.bytes + last.len() > self.bytes_max {
             // A frame whose beginning is out must be finished, or the close frame would be read as its rest.
             waiting.frames.truncate(1);
@@ -201,6 +211,16 @@ impl Outbox {
             }
             if self.stream.writable().await.is_err() {
                 self.kill();
+            }
+        }
+    }
+
+    /// What is held counts against no bound before the kernel was asked to take it.
+    fn make_room(&self, waiting: &mut Waiting, more: usize, bound: usize) {
+        if waiting.held && waiting.bytes + more > bound {
+            self.write(waiting);
+            if !waiting.frames.is_empty() {
+                self.wake.notify_one();
             }
         }
     }

@@ -219,7 +219,7 @@ impl Rates {
         if self.mode == Mode::Off {
             return Ok(());
         }
-        let taken = buckets.take_many(key, tokens, now);
+        let taken = buckets.take(key, tokens, now);
         headers::met(bucket, *buckets.quota(), taken);
         match taken.outcome {
             Ok(()) => Ok(()),

@@ -193,7 +193,9 @@ impl Socket {
     /// came first waits until everything that is ready had its turn, so that one write does for both.
     async fn write_held(&mut self) {
         tokio::task::yield_now().await;
-        while let Some(work) = poll_fn(|cx| Poll::Ready(sent_already(&mut self.sends, cx))).await {
+        while !self.outbox.is_closing()
+            && let Some(work) = poll_fn(|cx| Poll::Ready(sent_already(&mut self.sends, cx))).await
+        {
             self.on_work(work);
         }
         self.outbox.write_held();
@@ -205,7 +207,11 @@ impl Socket {
         SCRATCH.with_borrow_mut(|scratch| {
             for _ in 0..READS_PER_TURN {
                 let read = match try_read(outbox.stream(), scratch) {
-                    Ok(0) => return self.outbox.kill(),
+                    Ok(0) => {
+                        // Who only stopped talking may still listen.
+                        self.outbox.write_held();
+                        return self.outbox.kill();
+                    }
                     Ok(read) => read,
                     Err(err) if err.kind() == io::ErrorKind::WouldBlock => return,
                     Err(_) => return self.outbox.kill(),

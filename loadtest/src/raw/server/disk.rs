@@ -34,12 +34,21 @@ impl Disk {
         self.some.notify_one();
     }
 
-    /// Messages that are on disk now. Everybody who has something to say by then is in the same group.
+    /// Messages that are on disk now. Everybody who was ready to say something is in the same group.
     pub(super) async fn next(&self) -> std::io::Result<Vec<Message>> {
-        self.some.notified().await;
-        tokio::task::yield_now().await;
-        let group = self.waiting.take();
-        let bytes: Vec<u8> = group.iter().flat_map(|(_, bytes)| bytes).copied().collect();
+        let group = loop {
+            // Twice: once for those who are ready, and once for those whom the first turn found ready.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            let group = self.waiting.take();
+            if !group.is_empty() {
+                break group;
+            }
+            // A word that is left over from a group that was taken finds nothing, and costs no sync.
+            self.some.notified().await;
+        };
+        let mut bytes = Vec::with_capacity(group.iter().map(|(_, bytes)| bytes.len()).sum());
+        group.iter().for_each(|(_, message)| bytes.extend_from_slice(message));
         let mut file = self.file.borrow_mut();
         if file.stream_position()? as usize + bytes.len() > FILE_BYTES {
             file.seek(SeekFrom::Start(0))?;

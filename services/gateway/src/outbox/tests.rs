@@ -111,7 +111,7 @@ async fn what_may_be_lost_is_dropped_long_before_the_socket_is_slow() {
 async fn what_is_held_goes_out_with_what_comes_next() {
     let (outbox, mut client) = pair().await;
     outbox.stream().writable().await.unwrap();
-    assert_eq!(outbox.hold(&[Bytes::from_static(b"ack ")]), Pushed::Taken);
+    assert_eq!(outbox.hold(&[Bytes::from_static(b"ack ")]), Pushed::Held);
     assert!(outbox.holds() && client.try_read(&mut [0; 16]).is_err(), "nothing is written yet");
     assert_eq!(outbox.push(&[Bytes::from_static(b"event")]), Pushed::Taken);
     let mut read = [0; 9];
@@ -134,8 +134,9 @@ async fn what_is_held_alone_is_written_when_its_time_is_over() {
 async fn no_more_is_held_than_one_write_takes() {
     let (outbox, mut client) = pair().await;
     outbox.stream().writable().await.unwrap();
-    for _ in 0..=SLICES {
-        assert_eq!(outbox.hold(&[Bytes::from_static(b"x")]), Pushed::Taken);
+    for number in 0..=SLICES {
+        let held = outbox.hold(&[Bytes::from_static(b"x")]) == Pushed::Held;
+        assert_eq!(held, number < SLICES);
     }
     let mut read = [0; SLICES + 1];
     client.read_exact(&mut read).await.unwrap();
@@ -160,4 +161,23 @@ async fn a_close_frame_comes_after_what_is_held() {
     let mut read = [0; 9];
     client.read_exact(&mut read).await.unwrap();
     assert_eq!(&read, b"error bye");
+}
+
+#[tokio::test]
+async fn what_is_held_makes_no_socket_slow() {
+    let (outbox, mut client) = pair().await;
+    outbox.stream().writable().await.unwrap();
+    let half = Bytes::from(vec![7; HELD_BYTES / 2]);
+    assert_eq!(outbox.hold(std::slice::from_ref(&half)), Pushed::Held);
+    // As much as the bound, were what is held a part of it.
+    let full = Bytes::from(vec![7; BYTES_MAX]);
+    assert_eq!(outbox.push(std::slice::from_ref(&full)), Pushed::Taken);
+    let reader = async {
+        let mut buffer = vec![0; half.len() + full.len()];
+        client.read_exact(&mut buffer).await.unwrap();
+    };
+    tokio::join!(outbox.flush(), reader);
+    assert_eq!(outbox.backlog(), 0);
+
+    assert_eq!(outbox.hold(&[Bytes::from(vec![7; HELD_BYTES + 1])]), Pushed::Taken, "that much is written at once");
 }

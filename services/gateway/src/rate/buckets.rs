@@ -53,13 +53,8 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
         &self.quota
     }
 
-    /// Takes one token of a key's bucket.
-    pub fn take(&self, key: K, now: Timestamp) -> Taken {
-        self.take_many(key, 1, now)
-    }
-
     /// Takes so many tokens of a key's bucket, or none.
-    pub fn take_many(&self, key: K, tokens: u32, now: Timestamp) -> Taken {
+    pub fn take(&self, key: K, tokens: u32, now: Timestamp) -> Taken {
         let place = usize::try_from(self.hasher.hash_one(&key) % SHARDS as u64).unwrap_or(0);
         let Some(shard) = self.shards.get(place) else {
             return Taken { outcome: Ok(()), left: self.quota.burst(), full_in_ms: 0 };
@@ -118,10 +113,10 @@ mod tests {
     #[test]
     fn keys_do_not_share_and_idle_ones_are_forgotten() {
         let buckets = Buckets::new("2/1s".parse().unwrap());
-        assert_eq!(buckets.take(1, at(0)), Taken { outcome: Ok(()), left: 1, full_in_ms: 500 });
-        assert_eq!(buckets.take(1, at(0)), Taken { outcome: Ok(()), left: 0, full_in_ms: 1_000 });
-        assert_eq!(buckets.take(1, at(0)).outcome, Err(500));
-        assert_eq!(buckets.take(2, at(0)).outcome, Ok(()));
+        assert_eq!(buckets.take(1, 1, at(0)), Taken { outcome: Ok(()), left: 1, full_in_ms: 500 });
+        assert_eq!(buckets.take(1, 1, at(0)), Taken { outcome: Ok(()), left: 0, full_in_ms: 1_000 });
+        assert_eq!(buckets.take(1, 1, at(0)).outcome, Err(500));
+        assert_eq!(buckets.take(2, 1, at(0)).outcome, Ok(()));
         buckets.expire(at(999));
         assert_eq!(buckets.len(), 1, "2 is full again");
         buckets.expire(at(1_000));
@@ -132,7 +127,7 @@ mod tests {
     fn a_flood_of_keys_fills_no_memory() {
         let buckets = Buckets::new("1/1h".parse().unwrap());
         for key in 0..SHARDS * KEYS * 2 {
-            buckets.take(key, at(0));
+            buckets.take(key, 1, at(0));
         }
         assert!(buckets.len() <= SHARDS * KEYS);
     }
@@ -147,11 +142,11 @@ mod tests {
             for (wait, expires) in waits {
                 now += wait;
                 if expires { buckets.expire(at(now)); }
-                match buckets.take((), at(now)).outcome {
+                match buckets.take((), 1, at(now)).outcome {
                     Ok(()) => allowed.push(now),
                     Err(wait_ms) => {
                         now += i64::try_from(wait_ms).unwrap();
-                        prop_assert!(wait_ms > 0 && buckets.take((), at(now)).outcome.is_ok());
+                        prop_assert!(wait_ms > 0 && buckets.take((), 1, at(now)).outcome.is_ok());
                         allowed.push(now);
                     }
                 }
