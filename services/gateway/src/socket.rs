@@ -3,6 +3,7 @@
 //! Small while idle: nothing here is allocated for a socket that only listens.
 
 mod commands; // edit, delete, react
+mod input; // bytes from the kernel
 mod open; // who is there: hello, resume, auth
 mod presence; // watch, status
 mod replay; // what it missed, conversation by conversation
@@ -11,10 +12,8 @@ mod signals; // mark, typing, focus
 pub(crate) use open::reconnect;
 
 use std::{
-    cell::RefCell,
     collections::VecDeque,
     future::poll_fn,
-    io::{self, Read as _},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -30,7 +29,7 @@ use chat_protocol::{
     limits,
 };
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::{io::Interest, net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 
 use crate::{
     app::App,
@@ -44,18 +43,10 @@ use crate::{
     ws::{self, Incoming, Reader, Violation},
 };
 
-/// Bytes read at once, into a buffer that all sockets of a thread share.
-const READ_BYTES: usize = 16 * 1024;
-/// Reads before other sockets get a turn.
-const READS_PER_TURN: usize = 16;
 /// Seats to take or give up that wait; the burst of frames and of feed notices is below it.
 const FOLLOWS_WAITING: usize = 1_200;
 /// For the close frame to go out, and for the other side's.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
-}
 
 /// Serves one socket until it ends. `first` is what arrived together with the upgrade.
 pub async fn serve(app: Arc<App>, stream: TcpStream, first: Bytes, codec: Codec) {
@@ -163,10 +154,11 @@ impl Socket {
     /// Waits for one thing to happen and deals with it. Cancel-safe.
     async fn turn(&mut self) {
         let outbox = Arc::clone(&self.outbox);
-        if outbox.holds() {
+        let mut backlog = outbox.backlog() > 0;
+        if backlog && outbox.holds() {
             self.write_held().await;
+            backlog = outbox.backlog() > 0;
         }
-        let backlog = outbox.backlog() > 0;
         tokio::select! {
             readable = outbox.stream().readable() => match readable {
                 Ok(()) => self.read(),
@@ -199,29 +191,6 @@ impl Socket {
             self.on_work(work);
         }
         self.outbox.write_held();
-    }
-
-    /// Reads what is there, a bounded part of it.
-    fn read(&mut self) {
-        let outbox = Arc::clone(&self.outbox);
-        SCRATCH.with_borrow_mut(|scratch| {
-            for _ in 0..READS_PER_TURN {
-                let read = match try_read(outbox.stream(), scratch) {
-                    Ok(0) => {
-                        // Who only stopped talking may still listen.
-                        self.outbox.write_held();
-                        return self.outbox.kill();
-                    }
-                    Ok(read) => read,
-                    Err(err) if err.kind() == io::ErrorKind::WouldBlock => return,
-                    Err(_) => return self.outbox.kill(),
-                };
-                self.feed(scratch.get(..read).unwrap_or_default());
-                if read < scratch.len() || self.outbox.is_closing() {
-                    return;
-                }
-            }
-        });
     }
 
     fn feed(&mut self, bytes: &[u8]) {
@@ -479,41 +448,9 @@ impl Socket {
         let close = async {
             let _ = timeout(CLOSE_DEADLINE, outbox.flush()).await;
             let _ = socket2::SockRef::from(outbox.stream()).shutdown(std::net::Shutdown::Write);
-            let _ = timeout(CLOSE_DEADLINE, drain(outbox.stream())).await;
+            let _ = timeout(CLOSE_DEADLINE, input::drain(outbox.stream())).await;
             outbox.kill();
         };
         let _ = tokio::join!(stand_up, timeout(limits::APPEND_TIMEOUT, finish), close);
-    }
-}
-
-/// Reads once. What does not fill the buffer was all there is: the runtime is told so, which spares the read that would
-/// only hear it from the kernel. More bytes, or the end, are an event of their own.
-fn try_read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut some = 0;
-    let outcome = stream.try_io(Interest::READABLE, || {
-        let read = (&*socket2::SockRef::from(stream)).read(buffer)?;
-        if read == 0 || read == buffer.len() {
-            return Ok(read);
-        }
-        some = read;
-        Err(io::ErrorKind::WouldBlock.into())
-    });
-    if some > 0 { Ok(some) } else { outcome }
-}
-
-/// Reads until the other side closes: unread bytes would turn the close into a reset that can overtake our last frame.
-async fn drain(stream: &TcpStream) {
-    loop {
-        if stream.readable().await.is_err() {
-            return;
-        }
-        let ended = SCRATCH.with_borrow_mut(|scratch| match stream.try_read(scratch) {
-            Ok(0) => true,
-            Ok(_) => false,
-            Err(err) => err.kind() != io::ErrorKind::WouldBlock,
-        });
-        if ended {
-            return;
-        }
     }
 }

@@ -59,3 +59,35 @@ impl Disk {
         Ok(group)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_there_is_one_group_and_a_group_is_never_empty() {
+        let disk = Disk::new().unwrap();
+        let message = |room| (room, vec![7; 100]);
+        disk.push(message(1));
+        disk.push(message(2));
+        assert_eq!(disk.next().await.unwrap(), [message(1), message(2)]);
+        let (group, ()) = tokio::join!(disk.next(), async {
+            // The word of the second message is still there; nothing to write is.
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            disk.push(message(3));
+        });
+        assert_eq!(group.unwrap(), [message(3)]);
+    }
+
+    #[tokio::test]
+    async fn the_file_is_written_over_and_does_not_grow() {
+        let disk = Disk::new().unwrap();
+        for room in 0..3 {
+            disk.push((room, vec![7; FILE_BYTES / 2]));
+            disk.next().await.unwrap();
+        }
+        assert_eq!(disk.file.borrow().metadata().unwrap().len(), FILE_BYTES as u64);
+    }
+}
